@@ -1,0 +1,59 @@
+// Compiles the sources of a checkout into dist/ when one of them is newer than the last build.
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const stamp = join(root, 'dist', '.built');
+const FOLDERS = ['cli', 'core', 'crawlers', 'filters', 'datasets', 'tokenizer', 'trainer', 'bench', 'examples'];
+
+function newest(folder) {
+  let last = 0;
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) last = Math.max(last, newest(path));
+    else if (entry.name.endsWith('.ts')) last = Math.max(last, statSync(path).mtimeMs);
+  }
+  return last;
+}
+
+/** Compiles when needed; an installed package has no tsconfig and is always built. */
+export function ensureBuilt() {
+  const config = join(root, 'tsconfig.build.json');
+  if (!existsSync(config)) return;
+  const sources = Math.max(...FOLDERS.filter((f) => existsSync(join(root, f))).map((f) => newest(join(root, f))));
+  if (existsSync(stamp) && statSync(stamp).mtimeMs >= sources) return;
+  const compiler = join(root, 'node_modules', '.bin', 'tsc');
+  if (!existsSync(compiler)) {
+    console.error('garner: this checkout has no node_modules\n  run "npm ci --ignore-scripts" first');
+    process.exit(1);
+  }
+  const lock = join(root, '.building');
+  const until = Date.now() + 60_000;
+  for (;;) {
+    try {
+      mkdirSync(lock);
+      break;
+    } catch {
+      // A lock older than a minute was left by a process that was killed.
+      if (Date.now() > until || Date.now() - (statSync(lock, { throwIfNoEntry: false })?.mtimeMs ?? 0) > 60_000)
+        rmSync(lock, { recursive: true, force: true });
+      else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
+    }
+  }
+  try {
+    if (existsSync(stamp) && statSync(stamp).mtimeMs >= sources) return;
+    execFileSync(compiler, ['-p', config], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+    mkdirSync(dirname(stamp), { recursive: true });
+    writeFileSync(stamp, '');
+    utimesSync(stamp, new Date(), new Date(sources));
+  } catch (error) {
+    console.error(`garner: the sources do not compile\n${error.stdout ?? error}`);
+    process.exit(1);
+  } finally {
+    rmSync(lock, { recursive: true, force: true });
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) ensureBuilt();

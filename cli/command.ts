@@ -1,0 +1,42 @@
+import type { GarnerError } from '../core/errors.ts';
+
+/** An argument or option of a command, one record each: parser, help and docs are made from it. */
+export interface Flag {
+  /** commander's syntax: `--lake <dir>`, `-n, --limit <n>`, `[--no-x]`. */
+  flag: string;
+  about: string;
+  default?: string | number | boolean;
+  parse?: (value: string) => unknown;
+}
+
+export interface Positional {
+  /** `<recipe>`, `[sql]`, `[files...]`. */
+  name: string;
+  about: string;
+}
+
+export type Options = Record<string, unknown>;
+
+/** What a command speaks to: replaced in tests. */
+export interface Terminal {
+  stdin: NodeJS.ReadableStream & { isTTY?: boolean };
+  stdout: NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
+  stderr: NodeJS.WriteStream;
+}
+
+export interface Command {
+  name: string;
+  /** One line, shown in the list of commands. */
+  summary: string;
+  arguments?: readonly Positional[];
+  options?: readonly Flag[];
+  /** Lines of a terminal a person could type. */
+  examples: readonly string[];
+  /** Returns the exit code. */
+  run(args: readonly string[], options: Options, terminal: Terminal): Promise<number>;
+}
+
+export const defineCommand = (command: Command): Command => command;
+
+/** For main(): how an error that a person must act on is shown. */
+export const formatError = (error: GarnerError): string => `garner: ${error.format()}`;

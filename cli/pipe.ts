@@ -1,0 +1,68 @@
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { GarnerError } from '../core/errors.ts';
+import { linesOf, readBytes } from '../core/files.ts';
+import type { Terminal } from './command.ts';
+
+const LONGEST_LINE = 64 << 20;
+
+/** The bytes of `-`, of nothing (standard input), or of a file (gunzipped where its name says so). */
+export const openInput = (path: string | undefined, terminal: Terminal): AsyncIterable<Uint8Array> =>
+  path === undefined || path === '-' ? (terminal.stdin as AsyncIterable<Uint8Array>) : readBytes(path);
+
+export interface PipeRecord {
+  id: string;
+  text?: string;
+  [key: string]: unknown;
+}
+
+/**
+ * JSON lines of an input, each with an `id` (its line number where it has none). A line that is no JSON object, or too long,
+ * comes back as `{ id, error }`: the pipe answers it in place, so that output stays in input order, and goes on.
+ */
+export async function* readRecords(path: string | undefined, terminal: Terminal): AsyncGenerator<PipeRecord> {
+  for await (const line of linesOf(openInput(path, terminal), LONGEST_LINE)) {
+    if (line.tooLong) {
+      yield { id: String(line.number), error: 'line_too_long' };
+      continue;
+    }
+    if (line.text.trim() === '') continue;
+    let value: unknown;
+    try {
+      value = JSON.parse(line.text);
+    } catch {
+      value = null;
+    }
+    if (typeof value !== 'object' || value === null || Array.isArray(value))
+      yield { id: String(line.number), error: 'not_json' };
+    else yield { ...value, id: String((value as { id?: unknown }).id ?? line.number) } as PipeRecord;
+  }
+}
+
+/** One JSON line of output, with back-pressure. */
+export async function writeRecord(terminal: Terminal, record: unknown): Promise<void> {
+  if (!terminal.stdout.write(`${JSON.stringify(record)}\n`)) await once(terminal.stdout, 'drain');
+}
+
+/** Answers each record with what `change` makes of it; bad records with their error. Returns the exit code. */
+export async function pipe(
+  path: string | undefined,
+  terminal: Terminal,
+  change: (record: PipeRecord) => unknown,
+): Promise<number> {
+  if (path !== undefined && path !== '-' && !existsSync(path))
+    throw new GarnerError({
+      what: 'no such file',
+      where: path,
+      hint: 'name a file of JSON lines, or - for standard input',
+      fault: 2,
+    });
+  for await (const record of readRecords(path, terminal)) {
+    if (record['error'] !== undefined) await writeRecord(terminal, { id: record.id, error: record['error'] });
+    else {
+      const answer: unknown = await change(record);
+      if (answer !== undefined) await writeRecord(terminal, answer);
+    }
+  }
+  return 0;
+}

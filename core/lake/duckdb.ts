@@ -1,0 +1,41 @@
+import type { DuckDBConnection } from '@duckdb/node-api';
+
+let connection: Promise<DuckDBConnection> | undefined;
+
+/** This process's own in-memory DuckDB: one thread, so that the files it writes have the same bytes each time. */
+export function duckdb(): Promise<DuckDBConnection> {
+  connection ??= open();
+  return connection;
+}
+
+async function open(): Promise<DuckDBConnection> {
+  const { DuckDBInstance } = await import('@duckdb/node-api');
+  const instance = await DuckDBInstance.create(':memory:', {
+    threads: '1',
+    memory_limit: '512MB',
+    autoinstall_known_extensions: 'false',
+    autoload_known_extensions: 'false',
+  });
+  return instance.connect();
+}
+
+/** A connection of its own on the same in-memory database, for a stream that must not disturb another. */
+export async function freshConnection(): Promise<DuckDBConnection> {
+  const { DuckDBInstance } = await import('@duckdb/node-api');
+  const instance = await DuckDBInstance.create(':memory:', {
+    threads: '1',
+    memory_limit: '512MB',
+    autoinstall_known_extensions: 'false',
+    autoload_known_extensions: 'false',
+  });
+  return instance.connect();
+}
+
+/** A string literal of SQL. */
+export const quote = (text: string): string => `'${text.replaceAll("'", "''")}'`;
+
+/** An identifier of SQL. */
+export const identifier = (name: string): string => `"${name.replaceAll('"', '""')}"`;
+
+/** `['a', 'b']` for read_parquet. */
+export const fileList = (files: readonly string[]): string => `[${files.map(quote).join(', ')}]`;

@@ -1,0 +1,70 @@
+/** What a column can hold. Each maps to one TypeScript, one DuckDB and one Arrow type. */
+export type ColumnType = 'text' | 'int' | 'float' | 'bool' | 'time' | 'texts' | 'map' | 'bytes';
+
+interface Values {
+  text: string;
+  /** A whole number within ±2^53; BIGINT in SQL. */
+  int: number;
+  float: number;
+  bool: boolean;
+  /** Milliseconds since 1970 UTC; TIMESTAMP in SQL. */
+  time: number;
+  texts: string[];
+  map: Record<string, string>;
+  bytes: Uint8Array;
+}
+
+export interface Column<T extends ColumnType = ColumnType, N extends boolean = boolean> {
+  type: T;
+  nullable: N;
+  /** Meaning and [unit]; shown by `garner sql --tables`. */
+  about: string;
+}
+
+export type Columns = Record<string, Column>;
+
+/** A record's schema: the one source of its TypeScript type (`Row`), its DuckDB types and its documentation. */
+export interface Table<C extends Columns = Columns> {
+  name: string;
+  about: string;
+  columns: C;
+}
+
+/** The row type of a table. */
+export type Row<T extends Table> = {
+  [K in keyof T['columns']]: T['columns'][K] extends Column<infer V, infer N>
+    ? Values[V] | (N extends true ? null : never)
+    : never;
+};
+
+export const column = <T extends ColumnType>(type: T, about: string): Column<T, false> => ({
+  type,
+  nullable: false,
+  about,
+});
+export const optional = <T extends ColumnType>(type: T, about: string): Column<T, true> => ({
+  type,
+  nullable: true,
+  about,
+});
+export const defineTable = <C extends Columns>(table: Table<C>): Table<C> => table;
+
+const DUCKDB: Record<ColumnType, string> = {
+  text: 'VARCHAR',
+  int: 'BIGINT',
+  float: 'DOUBLE',
+  bool: 'BOOLEAN',
+  time: 'TIMESTAMP',
+  texts: 'VARCHAR[]',
+  map: 'MAP(VARCHAR, VARCHAR)',
+  bytes: 'BLOB',
+};
+
+/** The DuckDB type of a column. */
+export const duckdbType = (c: Column): string => DUCKDB[c.type];
+
+/** `"id" VARCHAR, …` for CREATE TABLE. */
+export const duckdbColumns = (table: Table): string =>
+  Object.entries(table.columns)
+    .map(([name, c]) => `"${name}" ${duckdbType(c)}`)
+    .join(', ');

@@ -1,0 +1,31 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const here = fileURLToPath(import.meta.url);
+
+/** True where TypeScript runs as it is (tests); false in compiled JavaScript. */
+export const runsFromSource = here.endsWith('.ts');
+
+/** The folder that holds package.json: the same for sources and for dist/. */
+export const packageRoot: string = (() => {
+  let folder = dirname(here);
+  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
+  return folder;
+})();
+
+/** A file that ships beside the sources and is not compiled (C, JSON, word lists), by its path from the root. */
+export const asset = (path: string): string => join(packageRoot, path);
+
+/** The compiled form of a source module, by its path from the root without extension. */
+export const compiledModule = (module: string): string => join(packageRoot, 'dist', `${module}.js`);
+
+export const garnerVersion: string = (
+  JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as { version: string }
+).version;
+
+/** The installed version of a dependency: part of a stage's key where it changes output. */
+export function dependencyVersion(name: string): string {
+  const path = join(packageRoot, 'node_modules', name, 'package.json');
+  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version : 'unknown';
+}

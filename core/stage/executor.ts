@@ -1,0 +1,81 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { GarnerError } from '../errors.ts';
+import { compiledModule } from '../root.ts';
+import type { AnyStage, Counts } from './stage.ts';
+import { runTask, type TaskOrder, type TaskReports } from './task.ts';
+import type { WorkerReport } from './worker.ts';
+
+/** Where tasks run. Slurm and Kubernetes will be others. */
+export interface Executor {
+  /** How many tasks it runs side by side. */
+  width: number;
+  run(stage: AnyStage, order: TaskOrder, reports: TaskReports): Promise<Counts>;
+  /** Ends everything at once; unfinished tasks leave nothing that counts. */
+  close(): Promise<void>;
+}
+
+/** Tasks run one after another in this process: tests, and --workers 0. */
+export const inProcess = (): Executor => ({ width: 1, run: runTask, close: () => Promise.resolve() });
+
+/** Tasks run in `width` child processes of this machine, which can be stopped at any moment. */
+export function localExecutor(width: number): Executor {
+  const idle: ChildProcess[] = [];
+  const all = new Set<ChildProcess>();
+  const start = () => {
+    const child = fork(compiledModule('core/stage/worker'), [], {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      serialization: 'json',
+    });
+    all.add(child);
+    child.on('exit', () => all.delete(child));
+    return child;
+  };
+  return {
+    width,
+    run(_stage, order, reports) {
+      const child = idle.pop() ?? start();
+      return new Promise<Counts>((resolve, reject) => {
+        const ended = (code: number | null, signal: string | null) => {
+          child.removeAllListeners('message');
+          reject(
+            new Error(
+              `the worker process ended (${signal ?? `exit code ${code}`})${signal === 'SIGKILL' ? ': perhaps for want of memory' : ''}`,
+            ),
+          );
+        };
+        const settle = () => {
+          child.removeListener('exit', ended);
+          child.removeAllListeners('message');
+        };
+        child.once('exit', ended);
+        child.on('message', (report: WorkerReport) => {
+          if (report.type === 'progress') reports.progress(report.done, report.total, report.note);
+          else if (report.type === 'notice') reports.notice(report.text);
+          else if (report.type === 'done') {
+            settle();
+            idle.push(child);
+            resolve(report.counts);
+          } else {
+            settle();
+            // A failed task may leave a wasm or native heap in any state: its process is not used again.
+            child.kill('SIGKILL');
+            const { garner, message, stack } = report.error;
+            reject(garner ? new GarnerError(garner) : Object.assign(new Error(message), { stack }));
+          }
+        });
+        child.send(order);
+      });
+    },
+    async close() {
+      await Promise.all(
+        [...all].map(
+          (child) =>
+            new Promise<void>((resolve) => {
+              child.once('exit', () => resolve());
+              child.kill('SIGKILL');
+            }),
+        ),
+      );
+    },
+  };
+}
