@@ -33,14 +33,14 @@ export function partFile(lake: string, output: Output | undefined, folder: strin
 }
 
 /** The extracted documents of a part, in file order, in batches. */
-export const readDocuments = <K extends keyof Document & string>(
+export const readDocuments = <K extends keyof Document>(
   lake: string,
   part: Part,
   columns?: readonly K[],
 ): AsyncGenerator<Pick<Document, K>[]> => readTable([join(lake, part.path)], documents, columns ? { columns } : {});
 
 /** The same with the edited text (masked, cut) where the stage `mask` made one: what everything after the filters sees. */
-export async function* readEditedDocuments<K extends keyof Document & string>(
+export async function* readEditedDocuments<K extends keyof Document>(
   lake: string,
   part: Part,
   inputs: Inputs,
