@@ -40,3 +40,6 @@ export const defineCommand = (command: Command): Command => command;
 
 /** For main(): how an error that a person must act on is shown. */
 export const formatError = (error: GarnerError): string => `garner: ${error.format()}`;
+
+/** Ctrl-C was pressed: exit code 130. */
+export class Interrupted extends Error {}

@@ -1,7 +1,7 @@
 import { Command as Parser, CommanderError, Option } from 'commander';
 import { explainSystemError, GarnerError } from '../core/errors.ts';
 import { garnerVersion } from '../core/root.ts';
-import { formatError, type Command, type Terminal } from './command.ts';
+import { formatError, Interrupted, type Command, type Terminal } from './command.ts';
 import { COMMANDS } from './commands/index.ts';
 
 const ABOUT =
@@ -41,6 +41,10 @@ export async function main(
     return code;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    if (error instanceof Interrupted) {
+      terminal.stderr.write('garner: stopped; the same command goes on where it stopped\n');
+      return 130;
+    }
     const known = explainSystemError(error);
     if (known instanceof GarnerError) {
       terminal.stderr.write(`${formatError(known)}\n`);

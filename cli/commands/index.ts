@@ -1,4 +1,20 @@
 import type { Command } from '../command.ts';
 
 /** Every command, in the order of the arrow; loaded only when it is asked for, since some of them import heavy libraries. */
-export const COMMANDS: Record<string, { summary: string; load: () => Promise<{ default: Command }> }> = {};
+export const COMMANDS: Record<string, { summary: string; load: () => Promise<{ default: Command }> }> = {
+  init: { summary: 'write a commented recipe to start from', load: () => import('./init.ts') },
+  run: { summary: 'run a recipe: make what is missing, reuse what is there', load: () => import('./run.ts') },
+  status: { summary: 'what is done, running and stale on a lake', load: () => import('./status.ts') },
+  gc: { summary: 'free the space of outputs that no recipe stands for any more', load: () => import('./gc.ts') },
+  sql: { summary: 'ask the lake in SQL; a prompt without a query', load: () => import('./sql.ts') },
+  stats: {
+    summary: 'documents, bytes and tokens by source, language, domain, reason; the funnel',
+    load: () => import('./stats.ts'),
+  },
+  why: {
+    summary: 'the whole story of one page, from capture to token shard or to the rule that dropped it',
+    load: () => import('./why.ts'),
+  },
+  doctor: { summary: 'what this machine has, and what that means', load: () => import('./doctor.ts') },
+  schema: { summary: 'the JSON Schema of recipes, for editors', load: () => import('./schema.ts') },
+};

@@ -1,4 +1,4 @@
-import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -61,4 +61,16 @@ export async function lockLake(
       closeSync(fd);
     },
   };
+}
+
+/** Who writes the lake now, or null: asks the lock, not the file's words, so that a dead holder is none. */
+export async function lockHolder(lake: string): Promise<string | null> {
+  const path = join(lake, '.lock');
+  if (!existsSync(path)) return null;
+  const fd = openSync(path, 'r');
+  try {
+    return tryLock(fd) ? null : readFileSync(path, 'utf8').trim();
+  } finally {
+    closeSync(fd);
+  }
 }

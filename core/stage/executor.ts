@@ -21,26 +21,34 @@ export const inProcess = (): Executor => ({ width: 1, run: runTask, close: () =>
 export function localExecutor(width: number): Executor {
   const idle: ChildProcess[] = [];
   const all = new Set<ChildProcess>();
+  let closed = false;
+  const stopped = () => new GarnerError({ what: 'stopped', hint: 'the same command goes on where it stopped' });
   const start = () => {
     const child = fork(compiledModule('core/stage/worker'), [], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       serialization: 'json',
     });
     all.add(child);
-    child.on('exit', () => all.delete(child));
+    child.on('exit', () => {
+      all.delete(child);
+      if (idle.includes(child)) idle.splice(idle.indexOf(child), 1);
+    });
     return child;
   };
   return {
     width,
     run(_stage, order, reports) {
+      if (closed) return Promise.reject(stopped());
       const child = idle.pop() ?? start();
       return new Promise<Counts>((resolve, reject) => {
         const ended = (code: number | null, signal: string | null) => {
           child.removeAllListeners('message');
           reject(
-            new Error(
-              `the worker process ended (${signal ?? `exit code ${code}`})${signal === 'SIGKILL' ? ': perhaps for want of memory' : ''}`,
-            ),
+            closed
+              ? stopped()
+              : new Error(
+                  `the worker process ended (${signal ?? `exit code ${code}`})${signal === 'SIGKILL' ? ': perhaps for want of memory' : ''}`,
+                ),
           );
         };
         const settle = () => {
@@ -67,6 +75,7 @@ export function localExecutor(width: number): Executor {
       });
     },
     async close() {
+      closed = true;
       await Promise.all(
         [...all].map(
           (child) =>

@@ -1,0 +1,192 @@
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { cacheFolder } from '../../core/native/compile.ts';
+import { GarnerError } from '../../core/errors.ts';
+import { exportParquet, openCatalog, query, type Catalog, type QueryResult } from '../../datasets/lake/catalog.ts';
+import { LAKE_FLAG, lakeOf } from '../lake.ts';
+import { defineCommand, formatError, type Terminal } from '../command.ts';
+import { formatTable, terminalWidth, type Cell } from '../table.ts';
+
+interface Format {
+  json?: boolean;
+  csv?: boolean;
+  parquet?: string;
+  limit: number;
+}
+
+export default defineCommand({
+  name: 'sql',
+  summary: 'ask the lake in SQL (DuckDB); a prompt without a query',
+  arguments: [{ name: '[query]', about: 'one SELECT; - reads it from standard input' }],
+  options: [
+    LAKE_FLAG,
+    { flag: '--recipe <name>', about: 'whose outputs, where several recipes ran (default: the last)' },
+    { flag: '--tables', about: 'list tables and what each column means' },
+    { flag: '--json', about: 'JSON lines' },
+    { flag: '--csv', about: 'comma-separated values' },
+    { flag: '--parquet <file>', about: 'write the result to a Parquet file' },
+    { flag: '--limit <n>', about: 'rows shown in a table', default: 40, parse: Number },
+    { flag: '--raw', about: 'also documents_extracted: text before masking' },
+  ],
+  examples: [
+    'garner sql "select language, count(*), sum(words) from documents where keep group by 1"',
+    'garner sql "select reason, count(*) from documents group by 1 order by 2 desc" --csv',
+  ],
+  async run([text], options, terminal) {
+    const format: Format = {
+      json: options['json'] === true,
+      csv: options['csv'] === true,
+      limit: options['limit'] as number,
+    };
+    if (options['parquet'] !== undefined) format.parquet = options['parquet'] as string;
+    const catalog = await openCatalog(lakeOf(options), {
+      recipe: options['recipe'] as string | undefined,
+      raw: options['raw'] === true,
+      writable: format.parquet,
+    });
+    const stop = () => catalog.connection.interrupt();
+    process.on('SIGINT', stop);
+    try {
+      if (options['tables']) {
+        listTables(catalog, terminal);
+        return 0;
+      }
+      if (text === undefined && terminal.stdin.isTTY) return await prompt(catalog, format, terminal);
+      const sql = text === undefined || text === '-' ? await readAll(terminal) : text;
+      await answer(catalog, sql, format, terminal);
+      return 0;
+    } catch (error) {
+      if (interrupted(error)) {
+        terminal.stderr.write('garner: stopped\n');
+        return 130;
+      }
+      throw error;
+    } finally {
+      process.off('SIGINT', stop);
+      catalog.close();
+    }
+  },
+});
+
+const interrupted = (error: unknown) => /INTERRUPT/.test(String((error as Error).message));
+
+async function readAll(terminal: Terminal): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of terminal.stdin) chunks.push(Buffer.from(chunk as Uint8Array));
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+async function answer(catalog: Catalog, sql: string, format: Format, terminal: Terminal): Promise<void> {
+  if (format.parquet !== undefined) {
+    await exportParquet(catalog, sql, format.parquet);
+    terminal.stderr.write(`written to ${format.parquet}\n`);
+    return;
+  }
+  const result = await query(catalog, sql, format.json || format.csv ? Infinity : format.limit);
+  for (const piece of render(result, format, terminalWidth(terminal))) {
+    if (!terminal.stdout.write(piece)) await once(terminal.stdout, 'drain');
+  }
+}
+
+function* render(result: QueryResult, format: Format, width: number): Generator<string> {
+  const names = result.columns.map((c) => c.name);
+  if (format.json) {
+    for (const row of result.rows) yield `${JSON.stringify(Object.fromEntries(names.map((n, i) => [n, row[i]])))}\n`;
+  } else if (format.csv) {
+    yield `${names.map(csvCell).join(',')}\n`;
+    for (const row of result.rows) yield `${row.map(csvCell).join(',')}\n`;
+  } else {
+    yield `${formatTable(
+      names,
+      result.rows.map((row) => row.map(cell)),
+      width,
+    )}\n`;
+    yield result.truncated
+      ? `(the first ${result.rows.length} rows; --limit N shows more, --json and --csv all)\n`
+      : `(${result.rows.length} row${result.rows.length === 1 ? '' : 's'})\n`;
+  }
+}
+
+const cell = (value: unknown): Cell =>
+  value !== null && typeof value === 'object' ? JSON.stringify(value) : (value as Cell);
+
+function csvCell(value: unknown): string {
+  const text =
+    value === null || value === undefined
+      ? ''
+      : typeof value === 'object'
+        ? JSON.stringify(value)
+        : String(value as string | number | boolean);
+  return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+function listTables(catalog: Catalog, terminal: Terminal): void {
+  for (const view of catalog.views) {
+    terminal.stdout.write(`\n${view.name}: ${view.about}\n`);
+    for (const c of view.columns) terminal.stdout.write(`  ${c.name.padEnd(34)} ${c.about}\n`);
+  }
+  const others = catalog.recipes.filter((r) => r !== catalog.recipe);
+  terminal.stdout.write(
+    `\nrecipe: ${catalog.recipe ?? 'none was run yet'}${others.length > 0 ? ` (also on this lake: ${others.join(', ')}; choose with --recipe)` : ''}\n`,
+  );
+}
+
+/** A prompt with history: a statement ends with ";", .tables and .exit are words of its own. */
+async function prompt(catalog: Catalog, format: Format, terminal: Terminal): Promise<number> {
+  const historyFile = join(cacheFolder(), 'sql-history');
+  const history = existsSync(historyFile)
+    ? readFileSync(historyFile, 'utf8').split('\n').filter(Boolean).toReversed()
+    : [];
+  const reader = createInterface({
+    input: terminal.stdin,
+    output: terminal.stdout,
+    history,
+    historySize: 500,
+    prompt: 'garner> ',
+  });
+  terminal.stdout.write(
+    `lake ${catalog.lake}, recipe ${catalog.recipe ?? 'none'}. End a query with ";". Also: .tables, .exit\n`,
+  );
+  let pending = '';
+  let running = false;
+  reader.on('SIGINT', () => {
+    if (running) catalog.connection.interrupt();
+    else if (pending === '') reader.close();
+    else {
+      pending = '';
+      terminal.stdout.write('\n');
+      reader.setPrompt('garner> ');
+      reader.prompt();
+    }
+  });
+  reader.prompt();
+  for await (const line of reader) {
+    const word = line.trim();
+    if (pending === '' && (word === '.exit' || word === '.quit')) break;
+    if (pending === '' && word === '.tables') listTables(catalog, terminal);
+    else if (word !== '' || pending !== '') {
+      pending = pending === '' ? line : `${pending}\n${line}`;
+      if (word.endsWith(';')) {
+        running = true;
+        try {
+          await answer(catalog, pending, format, terminal);
+        } catch (error) {
+          if (interrupted(error)) terminal.stdout.write('stopped\n');
+          else if (error instanceof GarnerError) terminal.stdout.write(`${formatError(error)}\n`);
+          else throw error;
+        }
+        running = false;
+        pending = '';
+      }
+    }
+    reader.setPrompt(pending === '' ? 'garner> ' : '   ...> ');
+    reader.prompt();
+  }
+  const lines = (reader as unknown as { history: string[] }).history ?? [];
+  mkdirSync(cacheFolder(), { recursive: true });
+  writeFileSync(historyFile, `${lines.slice(0, 500).toReversed().join('\n')}\n`);
+  reader.close();
+  return 0;
+}

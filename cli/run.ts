@@ -1,0 +1,65 @@
+import { cpus } from 'node:os';
+import { GarnerError } from '../core/errors.ts';
+import { openLake } from '../core/lake/lake.ts';
+import { createProgress, type Progress } from '../core/progress.ts';
+import { inProcess, localExecutor, run, type StageReport } from '../core/stage/index.ts';
+import { Interrupted, type Terminal } from './command.ts';
+import { STAGES, type Recipe } from './pipeline.ts';
+
+export interface RunArguments {
+  lake: string;
+  recipe: Recipe;
+  until?: string | undefined;
+  /** Child processes; 0 runs in this one. */
+  workers?: number | undefined;
+  wait?: boolean | undefined;
+  progress?: Progress | undefined;
+}
+
+/** Runs a recipe's stages in child processes; Ctrl-C ends them at once, and nothing half-written counts. */
+export async function runRecipe(args: RunArguments, terminal: Terminal): Promise<StageReport[]> {
+  const lake = await openLake(args.lake);
+  const workers = args.workers ?? cpus().length;
+  const executor = workers === 0 ? inProcess() : localExecutor(workers);
+  const progress = args.progress ?? createProgress(terminal.stderr);
+  let interrupted = false;
+  const stop = () => {
+    interrupted = true;
+    void executor.close();
+  };
+  process.once('SIGINT', stop);
+  process.once('SIGTERM', stop);
+  try {
+    return await run({
+      lake,
+      recipe: args.recipe,
+      stages: STAGES,
+      executor,
+      progress,
+      until: args.until,
+      wait: args.wait,
+    });
+  } catch (error) {
+    if (interrupted) throw new Interrupted('stopped');
+    throw error;
+  } finally {
+    process.off('SIGINT', stop);
+    process.off('SIGTERM', stop);
+    await executor.close();
+  }
+}
+
+/** A whole number of an option, or one sentence. */
+export const wholeNumber =
+  (name: string, least = 0) =>
+  (value: string): number => {
+    const n = Number(value);
+    if (!Number.isInteger(n) || n < least)
+      throw new GarnerError({
+        what: `${name} is "${value}"`,
+        where: 'argument',
+        hint: `a whole number of at least ${least} is expected`,
+        fault: 2,
+      });
+    return n;
+  };
