@@ -6,6 +6,14 @@ export const COMMANDS: Record<string, { summary: string; load: () => Promise<{ d
   run: { summary: 'run a recipe: make what is missing, reuse what is there', load: () => import('./run.ts') },
   status: { summary: 'what is done, running and stale on a lake', load: () => import('./status.ts') },
   gc: { summary: 'free the space of outputs that no recipe stands for any more', load: () => import('./gc.ts') },
+  filter: {
+    summary: 'judge JSON lines by quality filters: {id, text, language?} to {id, keep, verdicts}',
+    load: () => import('./filter.ts'),
+  },
+  language: {
+    summary: 'name the language of JSON lines: {id, text} to {id, language, score}',
+    load: () => import('./language.ts'),
+  },
   sql: { summary: 'ask the lake in SQL; a prompt without a query', load: () => import('./sql.ts') },
   stats: {
     summary: 'documents, bytes and tokens by source, language, domain, reason; the funnel',

@@ -1,0 +1,71 @@
+import { GarnerError, nearest } from '../../core/errors.ts';
+import { FILTERS, findFilter } from '../../filters/index.ts';
+import { judge, type Filter } from '../../filters/rules.ts';
+import { prepare, WORD_RULES, type WordRule } from '../../filters/text.ts';
+import { defineCommand } from '../command.ts';
+import { pipe, type PipeRecord } from '../pipe.ts';
+
+export default defineCommand({
+  name: 'filter',
+  summary: 'judge JSON lines by quality filters: {id, text, language?} to {id, keep, verdicts}',
+  arguments: [{ name: '[file]', about: 'JSON lines (.gz too); - or nothing reads standard input' }],
+  options: [
+    { flag: '--filters <names>', about: 'filters, with commas between them', default: 'gopher_quality' },
+    {
+      flag: '--words <rule>',
+      about: 'spacy: words as datatrove finds them; simple: one plain pattern',
+      default: 'spacy',
+    },
+  ],
+  examples: ['garner filter pages.jsonl --filters gopher_quality,c4 | jq -r "select(.keep).id"'],
+  async run([file], options, terminal) {
+    const filters = chooseFilters(options['filters'] as string);
+    const words = chooseWords(options['words'] as string);
+    return pipe(file, terminal, (record) => answer(record, filters, words));
+  },
+});
+
+function chooseFilters(names: string): Filter[] {
+  return names
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '')
+    .map((name) => {
+      const filter = findFilter(name);
+      if (filter) return filter;
+      const all = FILTERS.map((f) => f.name);
+      const guess = nearest(name, all);
+      throw new GarnerError({
+        what: `no filter is called "${name}"`,
+        where: '--filters',
+        hint: `${guess ? `did you mean "${guess}"? ` : ''}(all filters: ${all.join(', ')})`,
+        fault: 2,
+      });
+    });
+}
+
+function chooseWords(rule: string): WordRule {
+  if ((WORD_RULES as readonly string[]).includes(rule)) return rule as WordRule;
+  throw new GarnerError({
+    what: `"${rule}" is no word rule`,
+    where: '--words',
+    hint: `(all rules: ${WORD_RULES.join(', ')})`,
+    fault: 2,
+  });
+}
+
+function answer(record: PipeRecord, filters: readonly Filter[], words: WordRule): unknown {
+  if (typeof record.text !== 'string') return { id: record.id, error: 'no_text' };
+  const language = typeof record['language'] === 'string' ? record['language'] : null;
+  const text = prepare(record.text, { words, language });
+  const verdicts = filters.flatMap((filter) =>
+    judge(filter.rules, filter.measure(text), text.language).map((v) => ({
+      filter: filter.name,
+      rule: v.rule,
+      value: v.value,
+      threshold: v.threshold,
+      keep: v.keep,
+    })),
+  );
+  return { id: record.id, keep: verdicts.every((v) => v.keep), verdicts };
+}
