@@ -56,9 +56,9 @@ test.skipIf(!compiler)('wrong element types, short arrays and broken numbers nev
   const x = new Float32Array(4);
   expect(() => call(new Float64Array(4), x, 1, 4)).toThrow(/y must be a Float32Array/);
   expect(() => call(x, x, 1, 5)).toThrow(/y has 4 elements, 5 needed/);
-  expect(() => call(x, x, 1, 2 ** 60)).toThrow(/needed/);
-  expect(() => call(x, x, 1, 1.5)).toThrow(/is no i64/);
-  expect(() => call(x, x, 1, Number.NaN)).toThrow(/is no i64/);
+  expect(() => call(x, x, 1, 2 ** 60)).toThrow(/is no i64|needed/);
+  expect(() => call(x, x, 1, 1.5)).toThrow(/is no i64|needed/);
+  expect(() => call(x, x, 1, Number.NaN)).toThrow(/is no i64|needed/);
   expect(() => call(x, x, 1)).toThrow(/3 arguments, 4 expected/);
 });
 
