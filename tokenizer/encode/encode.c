@@ -1,0 +1,268 @@
+// Text to token ids: split (split.h), look the pre-token up, else merge its bytes. twin.ts gives the same ids.
+#include "tokenizer/encode/split.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define NONE 0xffffffffu
+#define SHORT 128   // pieces up to here are merged by scanning, longer ones with a heap [bytes]
+#define CACHE_KEY 24
+#define CACHE_IDS 7
+
+typedef struct { uint32_t left, right, id, priority; } pair_t;   // an empty slot has id NONE
+typedef struct { uint32_t hash, id; } word_t;                    // an empty slot has id NONE
+typedef struct { uint64_t hash; uint8_t length, count, unused[2]; uint32_t ids[CACHE_IDS]; uint8_t key[CACHE_KEY]; } slot_t;
+
+// All tables belong to the caller. The number of slots of each is a power of two; *_bits is its logarithm.
+typedef struct {
+  const uint32_t *byte_ids;     // [256] NONE where the vocabulary lacks a byte
+  const pair_t *pairs;          // the merges, by left and right
+  int pair_bits;
+  const word_t *words;          // pre-tokens that are one token
+  int word_bits;
+  const uint8_t *bytes;         // the tokens' bytes in a row,
+  const uint32_t *offsets;      // and where each begins [vocabulary + 1]
+} model_t;
+
+static inline uint64_t mix(uint64_t a, uint64_t b) {
+  unsigned __int128 m = (unsigned __int128)a * b;
+  return (uint64_t)m ^ (uint64_t)(m >> 64);
+}
+
+static inline uint64_t hash_bytes(const uint8_t *s, int64_t n) {
+  uint64_t h = 0x9e3779b97f4a7c15ull ^ (uint64_t)n, a;
+  for (; n > 8; s += 8, n -= 8) {
+    memcpy(&a, s, 8);
+    h = mix(h ^ a, 0xa0761d6478bd642full);
+  }
+  a = 0;
+  memcpy(&a, s, (size_t)n);
+  return mix(h ^ a, 0xe7037ed1a0b428dbull);
+}
+
+static inline uint64_t hash_pair(uint32_t left, uint32_t right, int bits) {
+  return (((uint64_t)left << 32 | right) * 0x9e3779b97f4a7c15ull) >> (64 - bits);
+}
+
+static inline const pair_t *find_pair(const model_t *m, uint32_t left, uint32_t right) {
+  uint64_t mask = ((uint64_t)1 << m->pair_bits) - 1;
+  for (uint64_t i = hash_pair(left, right, m->pair_bits);; i = (i + 1) & mask) {
+    const pair_t *p = m->pairs + i;
+    if (p->left == left && p->right == right) return p;
+    if (p->id == NONE) return p;   // priority and id of an empty slot are NONE: no such merge
+  }
+}
+
+static inline uint32_t find_word(const model_t *m, const uint8_t *s, int64_t n, uint64_t hash) {
+  uint64_t mask = ((uint64_t)1 << m->word_bits) - 1;
+  for (uint64_t i = hash & mask;; i = (i + 1) & mask) {
+    word_t w = m->words[i];
+    if (w.id == NONE) return NONE;
+    if (w.hash == (uint32_t)(hash >> 32) && m->offsets[w.id + 1] - m->offsets[w.id] == n &&
+        memcmp(m->bytes + m->offsets[w.id], s, (size_t)n) == 0)
+      return w.id;
+  }
+}
+
+// The leftmost pair of the lowest priority is merged until none is left. n <= SHORT.
+static int64_t merge_short(const model_t *m, const uint8_t *s, int n, uint32_t *out) {
+  uint32_t ids[SHORT], priority[SHORT], merged[SHORT];
+  for (int i = 0; i < n; i++) ids[i] = m->byte_ids[s[i]];
+  for (int i = 0; i + 1 < n; i++) {
+    const pair_t *p = find_pair(m, ids[i], ids[i + 1]);
+    priority[i] = p->priority, merged[i] = p->id;
+  }
+  while (n > 1) {
+    uint32_t best = NONE;
+    for (int i = 0; i < n - 1; i++) best = priority[i] < best ? priority[i] : best;
+    if (best == NONE) break;
+    int k = 0;
+    while (priority[k] != best) k++;
+    ids[k] = merged[k];
+    size_t rest = (size_t)(n - k - 2) * sizeof(uint32_t);
+    memmove(ids + k + 1, ids + k + 2, rest);
+    n--;
+    if (k < n - 1) {
+      memmove(priority + k, priority + k + 1, rest);
+      memmove(merged + k, merged + k + 1, rest);
+      const pair_t *p = find_pair(m, ids[k], ids[k + 1]);
+      priority[k] = p->priority, merged[k] = p->id;
+    }
+    if (k > 0) {
+      const pair_t *p = find_pair(m, ids[k - 1], ids[k]);
+      priority[k - 1] = p->priority, merged[k - 1] = p->id;
+    }
+  }
+  memcpy(out, ids, (size_t)n * sizeof(uint32_t));
+  return n;
+}
+
+static void sift_down(uint64_t *heap, int64_t n, int64_t i) {
+  uint64_t x = heap[i];
+  for (int64_t child; (child = 2 * i + 1) < n; i = child) {
+    if (child + 1 < n && heap[child + 1] < heap[child]) child++;
+    if (heap[child] >= x) break;
+    heap[i] = heap[child];
+  }
+  heap[i] = x;
+}
+
+static void sift_up(uint64_t *heap, int64_t i) {
+  uint64_t x = heap[i];
+  for (int64_t up; i > 0 && heap[up = (i - 1) / 2] > x; i = up) heap[i] = heap[up];
+  heap[i] = x;
+}
+
+// The same with a heap of (priority, place) over a linked list: n log n. -1 where memory is short.
+static int64_t merge_long(const model_t *m, const uint8_t *s, int64_t n, uint32_t *out) {
+  uint32_t *ids = malloc((size_t)n * 5 * sizeof(uint32_t));
+  uint64_t *heap = malloc((size_t)n * 3 * sizeof(uint64_t));   // n at first, two at most for each of n - 1 merges
+  if (!ids || !heap) {
+    free(ids), free(heap);
+    return -1;
+  }
+  uint32_t *priority = ids + n, *merged = priority + n, *next = merged + n, *prev = next + n;
+  int64_t size = 0, count = 0;
+  for (int64_t i = 0; i < n; i++) ids[i] = m->byte_ids[s[i]], next[i] = (uint32_t)i + 1, prev[i] = (uint32_t)i - 1;
+  for (int64_t i = 0; i < n; i++) {
+    priority[i] = NONE;
+    if (i + 1 == n) break;
+    const pair_t *p = find_pair(m, ids[i], ids[i + 1]);
+    priority[i] = p->priority, merged[i] = p->id;
+    if (p->priority != NONE) heap[size++] = (uint64_t)p->priority << 32 | (uint64_t)i;
+  }
+  for (int64_t i = size / 2 - 1; i >= 0; i--) sift_down(heap, size, i);
+  while (size > 0) {
+    uint32_t place = (uint32_t)heap[0], wanted = (uint32_t)(heap[0] >> 32);
+    heap[0] = heap[--size];
+    if (size > 0) sift_down(heap, size, 0);
+    if (priority[place] != wanted) continue;   // the pair that stood there is gone
+    uint32_t gone = next[place], after = next[gone], before = prev[place];
+    ids[place] = merged[place];
+    priority[gone] = priority[place] = NONE;
+    next[place] = after;
+    if (after < n) {
+      prev[after] = place;
+      const pair_t *p = find_pair(m, ids[place], ids[after]);
+      priority[place] = p->priority, merged[place] = p->id;
+      if (p->priority != NONE) heap[size] = (uint64_t)p->priority << 32 | place, sift_up(heap, size++);
+    }
+    if (before != NONE) {
+      const pair_t *p = find_pair(m, ids[before], ids[place]);
+      priority[before] = p->priority, merged[before] = p->id;
+      if (p->priority != NONE) heap[size] = (uint64_t)p->priority << 32 | before, sift_up(heap, size++);
+    }
+  }
+  for (int64_t i = 0; i < n; i = next[i]) out[count++] = ids[i];
+  free(ids), free(heap);
+  return count;
+}
+
+static int64_t merge(const model_t *m, const uint8_t *s, int64_t n, uint32_t *out) {
+  return n <= SHORT ? merge_short(m, s, (int)n, out) : merge_long(m, s, n, out);
+}
+
+// out [n] <- ids of s [n]; returns how many, or -1 where memory is short. A byte that the vocabulary lacks gives nothing.
+int64_t encode(uint32_t *out, const uint8_t *s, int64_t n, int32_t split, const uint16_t *blocks, const uint8_t *classes,
+               const uint32_t *byte_ids, const uint32_t *pairs, int32_t pair_bits, const uint32_t *words,
+               int32_t word_bits, const uint8_t *bytes, const uint32_t *offsets, uint8_t *cache, int32_t cache_bits) {
+  text_t text = {s, n, blocks, classes};
+  model_t model = {byte_ids, (const pair_t *)pairs, pair_bits, (const word_t *)words, word_bits, bytes, offsets};
+  slot_t *slots = (slot_t *)cache;
+  uint64_t slot_mask = ((uint64_t)1 << cache_bits) - 1;
+  int64_t count = 0;
+  for (int64_t i = 0, end; i < n; i = end) {
+    end = next_piece(&text, i, split);
+    int64_t length = end - i;
+    const uint8_t *piece = s + i;
+    uint64_t hash = hash_bytes(piece, length);
+    uint32_t word = find_word(&model, piece, length, hash);
+    if (word != NONE) {
+      out[count++] = word;
+      continue;
+    }
+    slot_t *slot = slots + ((hash >> 20) & slot_mask);
+    if (length <= CACHE_KEY && slot->hash == hash && slot->length == length && memcmp(slot->key, piece, (size_t)length) == 0) {
+      memcpy(out + count, slot->ids, slot->count * sizeof(uint32_t));
+      count += slot->count;
+      continue;
+    }
+    int64_t got = merge(&model, piece, length, out + count);
+    if (got < 0) return -1;
+    int64_t kept = 0;
+    for (int64_t k = 0; k < got; k++)
+      if (out[count + k] != NONE) out[count + kept++] = out[count + k];
+    if (length <= CACHE_KEY && kept <= CACHE_IDS) {
+      slot->hash = hash, slot->length = (uint8_t)length, slot->count = (uint8_t)kept;
+      memcpy(slot->key, piece, (size_t)length);
+      memcpy(slot->ids, out + count, (size_t)kept * sizeof(uint32_t));
+    }
+    count += kept;
+  }
+  return count;
+}
+
+static void add_pair(pair_t *pairs, int bits, uint32_t left, uint32_t right, uint32_t id, uint32_t priority) {
+  uint64_t mask = ((uint64_t)1 << bits) - 1, i = hash_pair(left, right, bits);
+  for (; pairs[i].id != NONE; i = (i + 1) & mask)
+    if (pairs[i].left == left && pairs[i].right == right) return;   // the first of two equal merges counts
+  pairs[i] = (pair_t){left, right, id, priority};
+}
+
+// pairs [4 << pair_bits], filled with NONE <- merges [3 * count] of (left, right, merged) in order of priority.
+void index_merges(uint32_t *pairs, int32_t pair_bits, const uint32_t *merges, int64_t count) {
+  for (int64_t i = 0; i < count; i++)
+    add_pair((pair_t *)pairs, pair_bits, merges[3 * i], merges[3 * i + 1], merges[3 * i + 2], (uint32_t)i);
+}
+
+// Every two tokens whose bytes in a row are a token: how many there are; written as merges with the id as priority
+// where pair_bits > 0. words must hold all tokens.
+int64_t index_ranks(uint32_t *pairs, int32_t pair_bits, const uint32_t *words, int32_t word_bits, const uint8_t *bytes,
+                    const uint32_t *offsets, int64_t vocabulary) {
+  model_t m = {0, 0, 0, (const word_t *)words, word_bits, bytes, offsets};
+  int64_t count = 0;
+  for (int64_t id = 0; id < vocabulary; id++) {
+    const uint8_t *s = bytes + offsets[id];
+    int64_t n = offsets[id + 1] - offsets[id];
+    for (int64_t cut = 1; cut < n; cut++) {
+      uint32_t left = find_word(&m, s, cut, hash_bytes(s, cut));
+      if (left == NONE) continue;
+      uint32_t right = find_word(&m, s + cut, n - cut, hash_bytes(s + cut, n - cut));
+      if (right == NONE) continue;
+      count++;
+      if (pair_bits > 0) add_pair((pair_t *)pairs, pair_bits, left, right, (uint32_t)id, (uint32_t)id);
+    }
+  }
+  return count;
+}
+
+// words [2 << word_bits], filled with NONE <- the tokens that a pre-token can be as a whole: all of them, or, where
+// `verify`, those to which the merges lead. Returns 0, or -1 where memory is short.
+int32_t index_words(uint32_t *words, int32_t word_bits, const uint32_t *byte_ids, const uint32_t *pairs,
+                    int32_t pair_bits, const uint8_t *bytes, const uint32_t *offsets, int64_t vocabulary, int32_t verify) {
+  model_t m = {byte_ids, (const pair_t *)pairs, pair_bits, (const word_t *)words, word_bits, bytes, offsets};
+  uint64_t mask = ((uint64_t)1 << word_bits) - 1;
+  uint32_t longest = 1;
+  for (int64_t id = 0; id < vocabulary; id++)
+    if (offsets[id + 1] - offsets[id] > longest) longest = offsets[id + 1] - offsets[id];
+  uint32_t *out = malloc(longest * sizeof(uint32_t));
+  if (!out) return -1;
+  for (int64_t id = 0; id < vocabulary; id++) {
+    const uint8_t *s = bytes + offsets[id];
+    int64_t n = offsets[id + 1] - offsets[id];
+    if (n == 0) continue;
+    if (verify) {
+      int64_t got = merge(&m, s, n, out);
+      if (got < 0) {
+        free(out);
+        return -1;
+      }
+      if (got != 1 || out[0] != id) continue;
+    }
+    uint64_t hash = hash_bytes(s, n), i = hash & mask;
+    word_t *w = (word_t *)words;
+    while (w[i].id != NONE) i = (i + 1) & mask;
+    w[i] = (word_t){(uint32_t)(hash >> 32), (uint32_t)id};
+  }
+  free(out);
+  return 0;
+}

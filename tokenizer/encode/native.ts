@@ -1,0 +1,130 @@
+import { loadNative, type Argument, type Library } from '../../core/native/load.ts';
+import { classTable } from './classes.ts';
+import { splitNumber } from './patterns.ts';
+import { byteIds, NO_TOKEN, packTokens, type Encode, type Vocabulary } from './vocabulary.ts';
+
+/** Slots of the cache of merged pre-tokens: 64 bytes each, so 512 kB, which stays in a core's second-level cache. */
+const CACHE_BITS = 13;
+
+const SPLIT_TABLES: readonly Argument[] = [
+  { name: 'blocks', type: 'u16*', length: () => 0x1100 },
+  { name: 'classes', type: 'u8*', length: () => 256 },
+];
+const PAIRS: readonly Argument[] = [
+  { name: 'pairs', type: 'u32*', length: (s) => 4 * 2 ** s['pair_bits']! },
+  { name: 'pair_bits', type: 'i32' },
+];
+const WORDS: readonly Argument[] = [
+  { name: 'words', type: 'u32*', length: (s) => 2 * 2 ** s['word_bits']! },
+  { name: 'word_bits', type: 'i32' },
+];
+const TOKENS: readonly Argument[] = [
+  { name: 'bytes', type: 'u8*' },
+  { name: 'offsets', type: 'u32*', length: (s) => (s['vocabulary'] ?? 0) + 1 },
+];
+const BYTE_IDS: Argument = { name: 'byte_ids', type: 'u32*', length: () => 256 };
+
+const load = (): Library | null =>
+  loadNative({
+    name: 'encode',
+    sources: ['tokenizer/encode/encode.c'],
+    headers: ['tokenizer/encode/split.h'],
+    flags: ['-O3'],
+    functions: {
+      encode: {
+        returns: 'i64',
+        arguments: [
+          { name: 'out', type: 'u32*', length: (s) => s['n']! },
+          { name: 's', type: 'u8*', length: (s) => s['n']! },
+          { name: 'n', type: 'i64' },
+          { name: 'split', type: 'i32' },
+          ...SPLIT_TABLES,
+          BYTE_IDS,
+          ...PAIRS,
+          ...WORDS,
+          ...TOKENS,
+          { name: 'cache', type: 'u8*', length: (s) => 64 * 2 ** s['cache_bits']! },
+          { name: 'cache_bits', type: 'i32' },
+        ],
+      },
+      index_merges: {
+        returns: 'void',
+        arguments: [
+          ...PAIRS,
+          { name: 'merges', type: 'u32*', length: (s) => 3 * s['count']! },
+          { name: 'count', type: 'i64' },
+        ],
+      },
+      index_ranks: {
+        returns: 'i64',
+        arguments: [...PAIRS, ...WORDS, ...TOKENS, { name: 'vocabulary', type: 'i64' }],
+      },
+      index_words: {
+        returns: 'i32',
+        arguments: [
+          ...WORDS,
+          BYTE_IDS,
+          ...PAIRS,
+          ...TOKENS,
+          { name: 'vocabulary', type: 'i64' },
+          { name: 'verify', type: 'i32' },
+        ],
+      },
+    },
+  });
+
+/** Slots for `count` entries at most half full, as a power of two. */
+const bitsFor = (count: number) => Math.max(4, Math.ceil(Math.log2(2 * count + 1)));
+const emptyTable = (width: number, bits: number) => new Uint32Array(width * 2 ** bits).fill(NO_TOKEN);
+const OUT_OF_MEMORY = 'the tokenizer ran out of memory';
+
+/** The encoder in C, or null where this machine has no C compiler. */
+export function nativeEncoder(v: Vocabulary): Encode | null {
+  const library = load();
+  if (!library) return null;
+  const call = library.call as Record<
+    'encode' | 'index_merges' | 'index_ranks' | 'index_words',
+    Library['call'][string]
+  >;
+  const { blocks, classes } = classTable();
+  const { bytes, offsets } = packTokens(v.tokens);
+  const ids = byteIds(v.tokens);
+  const size = v.tokens.length;
+  const wordBits = bitsFor(size);
+  const words = emptyTable(2, wordBits);
+  const indexWords = (pairs: Uint32Array, pairBits: number, verify: boolean) => {
+    const failed = call.index_words(words, wordBits, ids, pairs, pairBits, bytes, offsets, size, verify ? 1 : 0);
+    if (failed) throw new Error(OUT_OF_MEMORY);
+  };
+  let pairs: Uint32Array;
+  let pairBits: number;
+  if (v.merges) {
+    pairBits = bitsFor(v.merges.length / 3);
+    pairs = emptyTable(4, pairBits);
+    call.index_merges(pairs, pairBits, v.merges, v.merges.length / 3);
+    indexWords(pairs, pairBits, !v.whole);
+  } else {
+    const none = new Uint32Array(4);
+    indexWords(none, 0, false);
+    pairBits = bitsFor(Number(call.index_ranks(none, 0, words, wordBits, bytes, offsets, size)));
+    pairs = emptyTable(4, pairBits);
+    call.index_ranks(pairs, pairBits, words, wordBits, bytes, offsets, size);
+  }
+  const cache = new Uint8Array(64 * 2 ** CACHE_BITS);
+  const split = splitNumber(v.split);
+  let scratch = new Uint32Array(1 << 16);
+  return (utf8) => {
+    const n = utf8.length;
+    if (scratch.length < n) scratch = new Uint32Array(n);
+    const count = Number(
+      call.encode(
+        ...[scratch, utf8, n, split, blocks, classes, ids, pairs, pairBits, words, wordBits, bytes, offsets],
+        ...[cache, CACHE_BITS],
+      ),
+    );
+    if (count < 0) throw new Error(OUT_OF_MEMORY);
+    const out = scratch.slice(0, count);
+    if (scratch.length > 1 << 22) scratch = new Uint32Array(1 << 16);
+    return out;
+  };
+}
