@@ -1,0 +1,95 @@
+import type { Decoder, ModelConfig, SessionOptions, TrainingSession } from '../../trainer/session.ts';
+
+/**
+ * A bigram model as a session: logits of the next token are a row of one [V, V] matrix. Small, exact, and all that a loop,
+ * a checkpoint and a sampler need to be tested against. Gradients, moments and update are those of the real one.
+ */
+export function openBigram(config: ModelConfig, options: Pick<SessionOptions, 'seed' | 'gradients'>): TrainingSession {
+  const V = config.vocabulary;
+  const weights = new Float32Array(V * V);
+  let state = options.seed + 1;
+  for (let i = 0; i < weights.length; i++) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    weights[i] = (state / 2 ** 32 - 0.5) * 0.1;
+  }
+  const gradients = options.gradients ?? new Float32Array(V * V);
+  const first = new Float32Array(V * V);
+  const second = new Float32Array(V * V);
+  const p = new Float64Array(V);
+  const pass = (tokens: Int32Array, targets: Int32Array, learn: boolean) => {
+    let lossSum = 0;
+    let count = 0;
+    for (let i = 0; i < tokens.length; i++) {
+      const target = targets[i]!;
+      if (target < 0) continue;
+      const row = tokens[i]! * V;
+      let sum = 0;
+      for (let v = 0; v < V; v++) sum += p[v] = Math.exp(weights[row + v]!);
+      lossSum -= Math.log(p[target]! / sum);
+      count++;
+      if (learn)
+        for (let v = 0; v < V; v++) gradients[row + v] = gradients[row + v]! + p[v]! / sum - (v === target ? 1 : 0);
+    }
+    return { lossSum, tokens: count };
+  };
+  return {
+    config,
+    parameters: V * V,
+    tensors: [{ name: 'model.embed_tokens.weight', shape: [V, V], weight: weights, gradient: gradients, decay: true }],
+    weights,
+    gradients,
+    moments: { first, second },
+    zeroGradients: () => void gradients.fill(0),
+    forwardBackward: (tokens, targets) => pass(tokens, targets, true),
+    evaluate: (tokens, targets) => pass(tokens, targets, false),
+    update(o) {
+      let square = 0;
+      for (const g of gradients) square += (g * o.gradientScale) ** 2;
+      const norm = Math.sqrt(square);
+      if (!Number.isFinite(norm)) return { gradientNorm: norm };
+      const scale = o.gradientScale * Math.min(1, o.clip / norm);
+      for (let i = 0; i < weights.length; i++) {
+        const g = gradients[i]! * scale;
+        first[i] = o.beta1 * first[i]! + (1 - o.beta1) * g;
+        second[i] = o.beta2 * second[i]! + (1 - o.beta2) * g * g;
+        const m = first[i]! / (1 - o.beta1 ** o.step);
+        const v = second[i]! / (1 - o.beta2 ** o.step);
+        weights[i] = weights[i]! - o.learningRate * (m / (Math.sqrt(v) + o.epsilon) + o.weightDecay * weights[i]!);
+      }
+      return { gradientNorm: norm };
+    },
+    memory: () => ({ weights: 4 * V * V, gradients: 4 * V * V, optimizer: 8 * V * V, activations: 0 }),
+    close() {},
+  };
+}
+
+/** The same model as a decoder: the logits after the last token. */
+export function openBigramDecoder(config: ModelConfig, weights: (name: string) => Float32Array): Decoder {
+  const matrix = weights('model.embed_tokens.weight');
+  const decoder: Decoder = {
+    length: 0,
+    reset: () => void (decoder.length = 0),
+    feed(tokens) {
+      decoder.length += tokens.length;
+      const last = tokens.at(-1)!;
+      return matrix.slice(last * config.vocabulary, (last + 1) * config.vocabulary);
+    },
+  };
+  return decoder;
+}
+
+/** The configuration of a bigram model over `vocabulary` tokens. */
+export const bigramConfig = (vocabulary: number): ModelConfig => ({
+  architecture: 'llama',
+  vocabulary,
+  layers: 1,
+  width: vocabulary,
+  heads: 1,
+  keyValueHeads: 1,
+  headSize: vocabulary,
+  feedForward: 1,
+  context: 64,
+  ropeTheta: 10_000,
+  normEpsilon: 1e-5,
+  tiedEmbeddings: true,
+});

@@ -1,0 +1,158 @@
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { explainSystemError, GarnerError } from '../../core/errors.ts';
+import { sync, temporaryName, writeAtomically } from '../../core/files.ts';
+import { stableJson } from '../../core/hash.ts';
+import type { ModelConfig, TrainingSession } from '../session.ts';
+import { toHuggingFace } from './config.ts';
+import { openSafetensors, writeSafetensors, type StoredTensor } from './safetensors.ts';
+
+/** Where a training stands. The learning rate is not part of it: it follows from the step. */
+export interface TrainerState {
+  /** Updates done. */
+  step: number;
+  /** Samples taken from the stream. */
+  samples: number;
+  /** Trained tokens so far. */
+  tokens: number;
+  seed: number;
+  /** Digest of everything in the recipe that the run depends on. */
+  recipe: string;
+}
+
+export interface CheckpointParts {
+  session: TrainingSession;
+  state: TrainerState;
+  /** Id of the end-of-text token, for config.json. */
+  endOfText: number;
+  /** Files that are copied beside the weights: tokenizer.json, chat_template.jinja. */
+  beside: readonly string[];
+}
+
+const NAME = /^step-(\d{8})$/;
+
+/** `step-00000120` */
+export const checkpointName = (step: number): string => `step-${String(step).padStart(8, '0')}`;
+
+/**
+ * Writes `<folder>/step-NNNNNNNN`: model.safetensors, config.json, optimizer.safetensors, trainer.json and the files beside
+ * them. Everything is written and flushed under a temporary name first, so that the folder appears whole or not at all.
+ */
+export async function saveCheckpoint(folder: string, parts: CheckpointParts): Promise<string> {
+  const { session, state, endOfText, beside } = parts;
+  const path = join(folder, checkpointName(state.step));
+  const temporary = temporaryName(path);
+  try {
+    mkdirSync(temporary, { recursive: true });
+    writeSafetensors(
+      join(temporary, 'model.safetensors'),
+      session.tensors.map((t) => ({ name: t.name, shape: t.shape, data: t.weight })),
+    );
+    writeSafetensors(join(temporary, 'optimizer.safetensors'), moments(session), { step: String(state.step) });
+    await writeAtomically(
+      join(temporary, 'config.json'),
+      `${JSON.stringify(toHuggingFace(session.config, endOfText), null, 2)}\n`,
+    );
+    for (const file of beside) {
+      copyFileSync(file, join(temporary, basename(file)));
+      await sync(join(temporary, basename(file)));
+    }
+    await writeAtomically(join(temporary, 'trainer.json'), `${stableJson({ format: 1, ...state })}\n`);
+    await sync(temporary);
+    if (existsSync(path)) rmSync(path, { recursive: true });
+    renameSync(temporary, path);
+    await sync(dirname(path));
+    return path;
+  } catch (error) {
+    rmSync(temporary, { recursive: true, force: true });
+    throw explainSystemError(error, path);
+  }
+}
+
+/** Both moments by the names of their weights: views of the zones, at the weights' own places. */
+function moments(session: TrainingSession): StoredTensor[] {
+  const { weights, tensors } = session;
+  return tensors.flatMap(({ name, shape, weight }) => {
+    const start = (weight.byteOffset - weights.byteOffset) / weight.BYTES_PER_ELEMENT;
+    return (['first', 'second'] as const).map((kind) => ({
+      name: `${kind}.${name}`,
+      shape,
+      data: session.moments[kind].subarray(start, start + weight.length),
+    }));
+  });
+}
+
+/** The checkpoints of a run, oldest first. Temporary folders of a killed run do not count. */
+export function checkpointsIn(folder: string): { step: number; path: string }[] {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder)
+    .flatMap((name) => {
+      const step = NAME.exec(name)?.[1];
+      return step === undefined ? [] : [{ step: Number(step), path: join(folder, name) }];
+    })
+    .sort((a, b) => a.step - b.step);
+}
+
+/** Removes what a killed run left half-written, and of the finished checkpoints all but the last `keep`. */
+export function rotateCheckpoints(folder: string, keep: number): void {
+  if (!existsSync(folder)) return;
+  for (const name of readdirSync(folder))
+    if (name.includes('.tmp-')) rmSync(join(folder, name), { recursive: true, force: true });
+  for (const { path } of checkpointsIn(folder).slice(0, -keep)) rmSync(path, { recursive: true, force: true });
+}
+
+/** Where the training of a checkpoint stood. */
+export function readState(path: string): TrainerState {
+  const file = join(path, 'trainer.json');
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as TrainerState;
+  } catch (error) {
+    throw explainSystemError(error, file);
+  }
+}
+
+/** Weights of a checkpoint (a folder in Hugging Face's layout) into a session. Every tensor must be there in its shape. */
+export function loadWeights(path: string, session: TrainingSession): void {
+  fill(
+    join(path, 'model.safetensors'),
+    session.tensors.map((t) => ({ name: t.name, shape: t.shape, data: t.weight })),
+  );
+}
+
+/** Weights and optimizer state: the session goes on as if it had never stopped. */
+export function loadCheckpoint(path: string, session: TrainingSession): TrainerState {
+  loadWeights(path, session);
+  fill(join(path, 'optimizer.safetensors'), moments(session));
+  return readState(path);
+}
+
+function fill(path: string, tensors: readonly StoredTensor[]): void {
+  const file = openSafetensors(path);
+  try {
+    for (const { name, shape, data } of tensors) {
+      const there = file.tensors.get(name)?.shape;
+      if (there?.join() !== shape.join())
+        throw new GarnerError({
+          what: `tensor "${name}" is ${there ? `[${there.join(', ')}]` : 'missing'}, the model needs [${shape.join(', ')}]`,
+          where: path,
+          fault: 2,
+        });
+      data.set(file.read(name));
+    }
+  } finally {
+    file.close();
+  }
+}
+
+/** Reads a model for use: its configuration and its weights by name. The head of a tied model is its embedding. */
+export function openModel(
+  path: string,
+  config: ModelConfig,
+): { weights: (name: string) => Float32Array; close(): void } {
+  const file = openSafetensors(join(path, 'model.safetensors'));
+  const tied = config.tiedEmbeddings && !file.tensors.has('lm_head.weight');
+  return {
+    weights: (name) => file.read(tied && name === 'lm_head.weight' ? 'model.embed_tokens.weight' : name),
+    close: () => file.close(),
+  };
+}

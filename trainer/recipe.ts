@@ -1,0 +1,131 @@
+import { z } from 'zod';
+
+const count = (about: string) => z.int().min(1).describe(about);
+
+const learningRate = (peak: number, schedule: 'cosine' | 'linear', end: number) =>
+  z.strictObject({
+    peak: z.number().positive().default(peak).describe('highest rate'),
+    schedule: z
+      .enum(['cosine', 'wsd', 'linear', 'constant'])
+      .default(schedule)
+      .describe('how the rate runs after the warm-up; wsd keeps the peak and falls at the end'),
+    warmup: z.int().min(0).optional().describe('linear warm-up [steps]; default: a twentieth of all, at most 200'),
+    end: z.number().min(0).max(1).default(end).describe('rate at the end, as a share of the peak'),
+    decay: z.number().gt(0).max(1).default(0.2).describe('wsd: the last share of the steps, in which the rate falls'),
+  });
+
+const adam = z.strictObject({
+  beta1: z.number().min(0).lt(1).default(0.9).describe('decay of the first moment'),
+  beta2: z.number().min(0).lt(1).default(0.95).describe('decay of the second moment'),
+  epsilon: z.number().positive().default(1e-8).describe('added to the root of the second moment'),
+  weight_decay: z.number().min(0).default(0.1).describe('decoupled decay of matrices; norms have none'),
+});
+
+const model = z.strictObject({
+  depth: count('one dial: layers, and 64 times as many channels').default(4),
+  layers: count('layers; default: the depth').optional(),
+  width: count('channels; default: 64 × depth').optional(),
+  heads: count('query heads; default: one for 64 channels, 32 where the width is below 128').optional(),
+  kv_heads: count('key and value heads; default: as many as heads').optional(),
+  feed_forward: count('inner width of SwiGLU; default: 8/3 of the width, rounded up to a multiple of 32').optional(),
+  rope_theta: z.number().positive().default(10_000).describe('base of the rotary angles'),
+  norm_epsilon: z.number().positive().default(1e-5).describe('added to the mean square of RMSNorm'),
+  tied: z.boolean().default(true).describe('one matrix for the embedding and the head'),
+});
+
+const sampling = {
+  prompts: z.array(z.string()).default([]).describe('what the samples on the way begin with'),
+  tokens: count('length of a sample [tokens]').default(48),
+  temperature: z.number().min(0).default(0.8).describe('0 takes the likeliest token'),
+  top_k: z.int().min(0).default(50).describe('only the likeliest tokens; 0 for all'),
+};
+
+/** What both stages say about how to run. Threads change no result and stand in no key. */
+const running = {
+  seed: z.int().min(0).default(1).describe('of the weights, the order and the samples'),
+  threads: count('threads a rank; default: the cores divided by the ranks').optional(),
+  ranks: z.int().min(1).max(64).default(1).describe('processes that share each batch; threads × ranks ≤ cores'),
+};
+
+/** The recipe's section `pretrain`: a model trained from nothing on the token shards. */
+export const pretrainSection = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[\w.-]+$/)
+    .optional()
+    .describe('name of the run; default: the recipe’s name and "-pretrain"'),
+  model: model.prefault({}).describe('shape of the model'),
+  sequence: z.int().min(8).default(256).describe('length of a row [tokens]'),
+  batch: count('rows of a step').default(16),
+  micro_batch: count('rows that go through the model at once; default: all of a rank, up to 4,096 tokens').optional(),
+  steps: count('weight updates; else tokens, else epochs').optional(),
+  tokens: count('tokens to see').optional(),
+  epochs: z.number().positive().optional().describe('passes over the train split; default: 1'),
+  document_mask: z.boolean().default(true).describe('attention and targets stay inside a document'),
+  learning_rate: learningRate(1e-3, 'cosine', 0.1).prefault({}).describe('rate and its schedule'),
+  adam: adam.prefault({}).describe('AdamW'),
+  clip: z.number().positive().default(1).describe('greatest norm of the gradient'),
+  validation: z
+    .strictObject({
+      every: count('steps between two measurements; the last step always has one').default(100),
+      windows: z.int().min(0).default(64).describe('rows of the validation split that are measured; 0 for none'),
+    })
+    .prefault({})
+    .describe('loss and bits per byte on the validation split'),
+  checkpoint: z
+    .strictObject({
+      every: count('steps between two checkpoints; the last step always has one').default(100),
+      keep: count('how many are kept, the last one included').default(2),
+    })
+    .prefault({})
+    .describe('where a stopped run goes on'),
+  sample: z
+    .strictObject({ every: count('steps between samples; the last step always has some').default(200), ...sampling })
+    .prefault({})
+    .describe('sampled lines on the way'),
+  ...running,
+});
+export type PretrainSection = z.output<typeof pretrainSection>;
+
+/** The recipe's section `finetune`: supervised fine-tuning on conversations, loss on the answers only. */
+export const finetuneSection = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[\w.-]+$/)
+    .optional()
+    .describe('name of the run; default: the recipe’s name and "-finetune"'),
+  data: z
+    .string()
+    .default('builtin')
+    .describe(
+      'JSON lines with {messages: [{role, content}]} or {prompt, completion}; builtin: a small made set in English and Chinese',
+    ),
+  sequence: z.int().min(8).optional().describe('length of a row [tokens]; default: that of the pretraining'),
+  batch: count('rows of a step; a row packs several conversations').default(8),
+  micro_batch: count('rows that go through the model at once; default: all of a rank, up to 4,096 tokens').optional(),
+  steps: count('weight updates; else epochs').optional(),
+  epochs: z.number().positive().optional().describe('passes over the conversations; default: 3'),
+  learning_rate: learningRate(3e-4, 'linear', 0).prefault({}).describe('rate and its schedule'),
+  adam: adam.prefault({ weight_decay: 0 }).describe('AdamW'),
+  clip: z.number().positive().default(1).describe('greatest norm of the gradient'),
+  validation: z
+    .strictObject({
+      every: count('steps between two measurements; the last step always has one').default(50),
+      share: z.number().min(0).max(0.5).default(0.05).describe('share of the conversations that is held out'),
+    })
+    .prefault({})
+    .describe('loss on the answers of conversations that are held out'),
+  checkpoint: z
+    .strictObject({
+      every: count('steps between two checkpoints; the last step always has one').default(100),
+      keep: count('how many are kept, the last one included').default(1),
+    })
+    .prefault({})
+    .describe('where a stopped run goes on'),
+  sample: z
+    .strictObject({ every: count('steps between samples; the last step always has some').default(200), ...sampling })
+    .prefault({})
+    .describe('answers on the way'),
+  ...running,
+});
+export type FinetuneSection = z.output<typeof finetuneSection>;

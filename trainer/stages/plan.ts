@@ -1,0 +1,103 @@
+import { availableParallelism } from 'node:os';
+import { GarnerError } from '../../core/errors.ts';
+import type { PretrainSection } from '../recipe.ts';
+import type { RateSchedule } from '../schedule/learning-rate.ts';
+import type { ModelConfig } from '../session.ts';
+
+/** Tokens of a micro-batch where the recipe names no size: enough work for the matrix kernels, little enough for the caches. */
+const MICRO_BATCH_TOKENS = 4096;
+
+const wrong = (what: string, hint: string) => new GarnerError({ what, hint, fault: 2 });
+
+/** The model that a recipe asks for: everything that it leaves open follows from the depth. */
+export function modelConfig(model: PretrainSection['model'], vocabulary: number, context: number): ModelConfig {
+  const width = model.width ?? 64 * model.depth;
+  const heads = model.heads ?? Math.max(1, Math.floor(width / (width < 128 ? 32 : 64)));
+  const keyValueHeads = model.kv_heads ?? heads;
+  const headSize = width / heads;
+  if (!Number.isInteger(headSize) || headSize % 2 !== 0)
+    throw wrong(
+      `pretrain.model: ${width} channels in ${heads} heads`,
+      'the width must be a multiple of twice the heads, since rotary angles turn pairs',
+    );
+  if (heads % keyValueHeads !== 0)
+    throw wrong(
+      `pretrain.model: ${heads} heads over ${keyValueHeads} key and value heads`,
+      'kv_heads must divide heads',
+    );
+  return {
+    architecture: 'llama',
+    vocabulary,
+    layers: model.layers ?? model.depth,
+    width,
+    heads,
+    keyValueHeads,
+    headSize,
+    feedForward: model.feed_forward ?? Math.ceil((8 * width) / 3 / 32) * 32,
+    context,
+    ropeTheta: model.rope_theta,
+    normEpsilon: model.norm_epsilon,
+    tiedEmbeddings: model.tied,
+  };
+}
+
+/** Weight updates of a run over `count` samples an epoch: as named, else from tokens, else from epochs. */
+export function stepsOf(
+  p: { steps?: number | undefined; tokens?: number | undefined; epochs?: number | undefined },
+  shape: { batch: number; sequence: number; count: number; epochs: number },
+): number {
+  if (p.steps !== undefined) return p.steps;
+  if (p.tokens !== undefined) return Math.ceil(p.tokens / (shape.batch * shape.sequence));
+  return Math.max(1, Math.ceil(((p.epochs ?? shape.epochs) * shape.count) / shape.batch));
+}
+
+/** Rows that go through the model at once: they must divide the rows of a rank. */
+export function microBatchOf(
+  section: string,
+  p: { batch: number; ranks: number; micro_batch?: number | undefined },
+  sequence: number,
+): number {
+  const mine = p.batch / p.ranks;
+  if (!Number.isInteger(mine))
+    throw wrong(`${section}: a batch of ${p.batch} for ${p.ranks} ranks`, 'the ranks must divide the batch');
+  if (p.micro_batch !== undefined) {
+    if (mine % p.micro_batch !== 0)
+      throw wrong(
+        `${section}: a micro-batch of ${p.micro_batch} in ${mine} rows a rank`,
+        'micro_batch must divide batch / ranks',
+      );
+    return p.micro_batch;
+  }
+  let rows = Math.max(1, Math.min(mine, Math.floor(MICRO_BATCH_TOKENS / sequence)));
+  while (mine % rows !== 0) rows--;
+  return rows;
+}
+
+/** The schedule over `steps` updates. */
+export const rateOf = (p: PretrainSection['learning_rate'], steps: number): RateSchedule => ({
+  kind: p.schedule,
+  peak: p.peak,
+  warmup: Math.min(steps, p.warmup ?? Math.min(200, Math.round(steps / 20))),
+  end: p.end,
+  decay: p.decay,
+  steps,
+});
+
+/** AdamW's numbers by the session's names. */
+export const adamOf = (p: PretrainSection['adam']) => ({
+  beta1: p.beta1,
+  beta2: p.beta2,
+  epsilon: p.epsilon,
+  weightDecay: p.weight_decay,
+});
+
+/** Threads of each rank on this machine: together they never ask for more cores than there are. */
+export function threadsOf(section: string, ranks: number, threads?: number): number {
+  const cores = availableParallelism();
+  if (ranks * (threads ?? 1) > cores)
+    throw wrong(
+      `${section}: ${ranks} ranks${threads ? ` with ${threads} threads each` : ''} on ${cores} cores`,
+      'threads × ranks must not be above the cores of the machine',
+    );
+  return threads ?? Math.max(1, Math.floor(cores / ranks));
+}
