@@ -14,6 +14,10 @@ export const COMMANDS: Record<string, { summary: string; load: () => Promise<{ d
     summary: 'name the language of JSON lines: {id, text} to {id, language, score}',
     load: () => import('./language.ts'),
   },
+  mask: {
+    summary: 'find and mask personal data in JSON lines: {id, text} to {id, text, spans}',
+    load: () => import('./mask.ts'),
+  },
   sql: { summary: 'ask the lake in SQL; a prompt without a query', load: () => import('./sql.ts') },
   stats: {
     summary: 'documents, bytes and tokens by source, language, domain, reason; the funnel',
