@@ -1,4 +1,4 @@
-import { loadNative, type Argument, type Library } from '../../core/native/load.ts';
+import { loadNative, type Argument, type Library, type Value } from '../../core/native/load.ts';
 import { classTable } from './classes.ts';
 import { splitNumber } from './patterns.ts';
 import { byteIds, NO_TOKEN, packTokens, type Encode, type Vocabulary } from './vocabulary.ts';
@@ -112,16 +112,12 @@ export function nativeEncoder(v: Vocabulary): Encode | null {
   }
   const cache = new Uint8Array(64 * 2 ** CACHE_BITS);
   const split = splitNumber(v.split);
+  const tables: Value[] = [blocks, classes, ids, pairs, pairBits, words, wordBits, bytes, offsets, cache, CACHE_BITS];
   let scratch = new Uint32Array(1 << 16);
   return (utf8) => {
     const n = utf8.length;
     if (scratch.length < n) scratch = new Uint32Array(n);
-    const count = Number(
-      call.encode(
-        ...[scratch, utf8, n, split, blocks, classes, ids, pairs, pairBits, words, wordBits, bytes, offsets],
-        ...[cache, CACHE_BITS],
-      ),
-    );
+    const count = Number(call.encode(scratch, utf8, n, split, ...tables));
     if (count < 0) throw new Error(OUT_OF_MEMORY);
     const out = scratch.slice(0, count);
     if (scratch.length > 1 << 22) scratch = new Uint32Array(1 << 16);
