@@ -14,7 +14,6 @@ export interface Collective {
   sum(values: readonly number[]): number[];
   /** Waits for all ranks. */
   barrier(): void;
-  close(): void;
 }
 
 /** One rank: nothing to add. */
@@ -24,5 +23,4 @@ export const alone = (): Collective => ({
   sumGradients() {},
   sum: (values) => [...values],
   barrier() {},
-  close() {},
 });
