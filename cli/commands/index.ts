@@ -18,6 +18,10 @@ export const COMMANDS: Record<string, { summary: string; load: () => Promise<{ d
     summary: 'find and mask personal data in JSON lines: {id, text} to {id, text, spans}',
     load: () => import('./mask.ts'),
   },
+  dedup: {
+    summary: 'find exact and near-duplicates in JSON lines: {id, text} to {id, duplicateOf, similarity}',
+    load: () => import('./dedup.ts'),
+  },
   sql: { summary: 'ask the lake in SQL; a prompt without a query', load: () => import('./sql.ts') },
   stats: {
     summary: 'documents, bytes and tokens by source, language, domain, reason; the funnel',
