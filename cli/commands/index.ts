@@ -22,6 +22,14 @@ export const COMMANDS: Record<string, { summary: string; load: () => Promise<{ d
     summary: 'find exact and near-duplicates in JSON lines: {id, text} to {id, duplicateOf, similarity}',
     load: () => import('./dedup.ts'),
   },
+  tokenizer: {
+    summary: 'train a tokenizer on texts: garner tokenizer train FILE…',
+    load: () => import('./tokenizer.ts'),
+  },
+  tokenize: {
+    summary: 'turn texts of JSON lines into token ids: {id, text} to {id, ids}',
+    load: () => import('./tokenize.ts'),
+  },
   sql: { summary: 'ask the lake in SQL; a prompt without a query', load: () => import('./sql.ts') },
   stats: {
     summary: 'documents, bytes and tokens by source, language, domain, reason; the funnel',

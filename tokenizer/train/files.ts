@@ -1,0 +1,57 @@
+import { linesOf } from '../../core/files.ts';
+import { isLetterAt } from '../encode/split.ts';
+
+/** Text is handed on in pieces of about this size [bytes]. */
+const CHUNK = 8 << 20;
+/** Without any place to cut it, so much is held [bytes]. */
+const MOST_HELD = 256 << 20;
+const LONGEST_LINE = 64 << 20;
+const LINE_FEED = 10;
+
+/**
+ * A stream of plain text in chunks. It is cut between a line feed and a letter, where under every split pattern a
+ * pre-token ends, so that the chunks have the pre-tokens of the whole.
+ */
+export async function* chunksOf(bytes: AsyncIterable<Uint8Array>, chunk: number = CHUNK): AsyncGenerator<Uint8Array> {
+  let held: Uint8Array[] = [];
+  let size = 0;
+  for await (const part of bytes) {
+    held.push(part);
+    size += part.length;
+    if (size < chunk) continue;
+    const whole = Buffer.concat(held);
+    const cut = lastBorder(whole) ?? (size > MOST_HELD ? size : 0);
+    if (cut > 0) yield whole.subarray(0, cut);
+    held = [whole.subarray(cut)];
+    size -= cut;
+  }
+  if (size > 0) yield Buffer.concat(held);
+}
+
+function lastBorder(bytes: Uint8Array): number | undefined {
+  for (let i = bytes.lastIndexOf(LINE_FEED); i >= 0; i = i === 0 ? -1 : bytes.lastIndexOf(LINE_FEED, i - 1))
+    if (isLetterAt(bytes, i + 1)) return i + 1;
+  return undefined;
+}
+
+/** The texts of JSON lines, each by itself; `bad` is told of lines without a text. */
+export async function* textsOfJsonLines(
+  bytes: AsyncIterable<Uint8Array>,
+  bad: (line: number) => void,
+): AsyncGenerator<Uint8Array> {
+  for await (const line of linesOf(bytes, LONGEST_LINE)) {
+    if (!line.tooLong && line.text.trim() === '') continue;
+    const text = line.tooLong ? undefined : textOf(line.text);
+    if (text === undefined) bad(line.number);
+    else yield Buffer.from(text);
+  }
+}
+
+function textOf(line: string): string | undefined {
+  try {
+    const { text } = Object(JSON.parse(line)) as { text?: unknown };
+    return typeof text === 'string' ? text : undefined;
+  } catch {
+    return undefined;
+  }
+}
