@@ -46,7 +46,7 @@ export function parseHttpHead(message: Buffer): HttpHead | null {
 
 function headEnd(message: Buffer): number {
   const limit = Math.min(message.length, LONGEST_HEAD);
-  for (let from = 0; from < limit; ) {
+  for (let from = 0; from < limit;) {
     const feed = message.indexOf(10, from);
     if (feed === -1) break;
     const next = message[feed + 1] === 13 ? feed + 2 : feed + 1;
@@ -76,7 +76,8 @@ export function dechunk(data: Buffer): { body: Buffer; complete: boolean } | nul
   let at = 0;
   for (;;) {
     const feed = data.indexOf(10, at);
-    if (feed === -1 || feed - at > 4096) return parts.length > 0 ? { body: Buffer.concat(parts), complete: false } : null;
+    if (feed === -1 || feed - at > 4096)
+      return parts.length > 0 ? { body: Buffer.concat(parts), complete: false } : null;
     const size = /^\s{0,9}([0-9a-f]{1,12})\s{0,9}(?:;.{0,4000})?\r?$/i.exec(data.toString('latin1', at, feed))?.[1];
     if (size === undefined) return parts.length > 0 ? { body: Buffer.concat(parts), complete: false } : null;
     const length = Number.parseInt(size, 16);

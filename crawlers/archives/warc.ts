@@ -46,7 +46,10 @@ export function field(record: Pick<WarcRecord, 'fields'>, name: string): string 
  * The records of a WARC or ARC file in file order, plain or gzip (told by its bytes, not by its name), one or more members.
  * Memory is bounded by `longestBlock`; damage is a value and the reading goes on behind it. Throws a GarnerError for a missing file.
  */
-export async function* readRecords(path: string, longestBlock = LONGEST_BLOCK): AsyncGenerator<WarcRecord | WarcDamage> {
+export async function* readRecords(
+  path: string,
+  longestBlock = LONGEST_BLOCK,
+): AsyncGenerator<WarcRecord | WarcDamage> {
   const file = await open(path, 'r').catch((error: unknown) => {
     throw explainSystemError(error, path);
   });
@@ -181,7 +184,15 @@ export function contentOf(record: WarcRecord, limits: BodyLimits = BODY_LIMITS):
   if (!http || type === 'conversion') {
     if (block.length > limits.bytes) return { ok: false, reason: 'size' };
     const media = field(record, 'Content-Type');
-    return { ok: true, type, url, status: null, headers: media ? [['Content-Type', media]] : [], body: block, notes: [] };
+    return {
+      ok: true,
+      type,
+      url,
+      status: null,
+      headers: media ? [['Content-Type', media]] : [],
+      body: block,
+      notes: [],
+    };
   }
   const head = parseHttpHead(block);
   if (!head || (type === 'response' && head.status === null)) return { ok: false, reason: 'no_http' };

@@ -1,0 +1,39 @@
+import { dependencyVersion } from '../../core/root.ts';
+import { writeTable } from '../../core/lake/parquet.ts';
+import { outputFolder } from '../../core/lake/layout.ts';
+import { captures } from '../../core/records/index.ts';
+import { defineStage } from '../../core/stage/index.ts';
+import { noBrowser } from '../web/browser.ts';
+import { crawl } from '../web/crawl.ts';
+import type { CrawlRecipe } from '../web/recipe.ts';
+
+/**
+ * Websites → WARC files and one row a URL that was touched. A finished crawl stands: the same recipe does not crawl again,
+ * and later stages depend on what was captured, not on when.
+ */
+export default defineStage<{ crawl?: CrawlRecipe | undefined }, CrawlRecipe & { versions: Record<string, string> }>({
+  name: 'crawl',
+  version: 1,
+  module: 'crawlers/stages/crawl',
+  inputs: [],
+  identity: 'content',
+  params: ({ crawl: section }) => (section ? { ...section, versions: { parse5: dependencyVersion('parse5') } } : null),
+  tasks: () => [{ id: 'part-00000', input: null }],
+  async run(task, recipe, context) {
+    const result = await crawl({
+      recipe,
+      warcFolder: context.folder('captures'),
+      warcFolderInRows: outputFolder('captures', 'crawl', 'crawl', context.key()),
+      scratch: context.scratch,
+      browser: noBrowser,
+      progress: (done, open, note) => context.progress(done, done + open, note),
+    });
+    const table = await writeTable(context.file('captures', `${task.id}.parquet`), captures);
+    for (const row of result.rows) table.append(row);
+    await table.close();
+    for (const file of result.files) context.keep('captures', file);
+    const counts: Record<string, number> = { urls: result.rows.length };
+    for (const { outcome } of result.rows) counts[outcome] = (counts[outcome] ?? 0) + 1;
+    return { ...counts, links_to_other_hosts: result.outside };
+  },
+});

@@ -1,0 +1,58 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { crawlSection, type CrawlRecipe } from '../../../crawlers/web/recipe.ts';
+
+export type Answer = (request: IncomingMessage, response: ServerResponse) => void;
+
+export interface Site {
+  url: string;
+  /** Requests by path, in order. */
+  asked: string[];
+  /** Most requests that were open at one time. */
+  atOnce: number;
+  /** When each request came [ms]. */
+  times: number[];
+  close(): Promise<void>;
+}
+
+/** A server on loopback with one answer a path; `*` answers the others, else they are 404. */
+export async function serve(answers: Record<string, Answer | string>): Promise<Site> {
+  const site: Site = { url: '', asked: [], atOnce: 0, times: [], close: () => Promise.resolve() };
+  let open = 0;
+  const server: Server = createServer((request, response) => {
+    site.asked.push(request.url!);
+    site.times.push(Date.now());
+    site.atOnce = Math.max(site.atOnce, ++open);
+    response.on('close', () => open--);
+    const answer = answers[request.url!] ?? answers['*'];
+    if (answer === undefined) response.writeHead(404, { 'Content-Type': 'text/plain' }).end('no');
+    else if (typeof answer === 'string')
+      response.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8' }).end(answer);
+    else answer(request, response);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  site.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  site.close = () =>
+    new Promise((resolve) => {
+      server.closeAllConnections();
+      server.close(() => resolve());
+    });
+  return site;
+}
+
+/** A page with enough text to need no browser, and links. */
+export const page = (title: string, ...links: string[]): string =>
+  `<!doctype html><html><head><title>${title}</title></head><body><p>${`${title} is about something. `.repeat(20)}</p>${links
+    .map((l) => `<a href="${l}">${l}</a>`)
+    .join(' ')}</body></html>`;
+
+/** A recipe for a test site: no pause, loopback allowed. */
+export const recipeFor = (site: Site, more: Record<string, unknown> = {}): CrawlRecipe =>
+  crawlSection.parse({
+    seeds: [`${site.url}/`],
+    allow: ['127.0.0.1'],
+    delay: 0,
+    browser: 'never',
+    retries: 0,
+    ...more,
+  });
