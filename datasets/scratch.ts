@@ -1,12 +1,15 @@
 import type { DuckDBConnection, DuckDBValue } from '@duckdb/node-api';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileList } from '../core/lake/duckdb.ts';
 
 /** A database of one task: on disk, so that tables larger than its memory spill, and gone when the task ends. */
 export interface Scratch {
   db: DuckDBConnection;
   /** Another connection to it: to write while the first one streams. */
   connect: () => Promise<DuckDBConnection>;
+  /** From here on no file outside these folders and no network, and no way back: before SQL that a recipe brought. */
+  lock: (folders: readonly string[]) => Promise<void>;
   close: () => void;
 }
 
@@ -31,9 +34,19 @@ export async function openScratch(folder: string, memory = '512MB'): Promise<Scr
     open.push(connection);
     return connection;
   };
+  const db = await connect();
   return {
-    db: await connect(),
+    db,
     connect,
+    async lock(folders) {
+      await db.run(`SET allowed_directories=${fileList([...folders, folder].map((f) => `${f}/`))}`);
+      for (const setting of [
+        'allow_community_extensions=false',
+        'enable_external_access=false',
+        'lock_configuration=true',
+      ])
+        await db.run(`SET ${setting}`);
+    },
     close() {
       for (const connection of open) connection.closeSync();
       instance.closeSync();
