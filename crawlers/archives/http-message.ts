@@ -91,6 +91,13 @@ export function dechunk(data: Buffer): { body: Buffer; complete: boolean } | nul
   }
 }
 
+/** The payload of a message as it came over the wire: the transfer coding removed, the content coding kept. */
+export function payloadOf(head: HttpHead, message: Buffer): Buffer {
+  const body = message.subarray(head.bodyStart);
+  const chunked = headerValues(head.headers, 'transfer-encoding').some((v) => /\bchunked\b/i.test(v));
+  return (chunked ? dechunk(body)?.body : undefined) ?? body;
+}
+
 /**
  * The body of a response with its transfer and content codings undone (chunked; gzip, deflate with or without zlib's
  * head, br, also one over another). A server that names a coding it did not use is forgiven and noted. Reasons:

@@ -1,5 +1,4 @@
 import { open, type FileHandle } from 'node:fs/promises';
-import { basename } from 'node:path';
 import { explainSystemError } from '../../core/errors.ts';
 import { inflateMember, isMember, streamMembers } from './gzip-members.ts';
 import { BODY_LIMITS, decodeBody, parseHttpHead, type BodyLimits, type HttpHead } from './http-message.ts';
@@ -180,7 +179,10 @@ export function contentOf(record: WarcRecord, limits: BodyLimits = BODY_LIMITS):
   const { type, block } = record;
   if (block === null) return { ok: false, reason: 'too_large' };
   const url = field(record, 'WARC-Target-URI') ?? null;
-  const http = /^application\/http\b/i.test(field(record, 'Content-Type') ?? '') || record.format === 'arc';
+  const http =
+    type !== 'arc_header' &&
+    (/^application\/http\b/i.test(field(record, 'Content-Type') ?? '') ||
+      (record.format === 'arc' && /^HTTP\//.test(block.toString('latin1', 0, 5))));
   if (!http || type === 'conversion') {
     if (block.length > limits.bytes) return { ok: false, reason: 'size' };
     const media = field(record, 'Content-Type');
@@ -200,6 +202,3 @@ export function contentOf(record: WarcRecord, limits: BodyLimits = BODY_LIMITS):
   if ('reason' in decoded) return { ok: false, reason: decoded.reason };
   return { ok: true, type, url, status: head.status, headers: head.headers, ...decoded };
 }
-
-/** The name under which a WARC file stands in its own warcinfo record. */
-export const warcName = (path: string): string => basename(path);

@@ -7,17 +7,28 @@ import { noBrowser } from '../web/browser.ts';
 import { crawl } from '../web/crawl.ts';
 import type { CrawlRecipe } from '../web/recipe.ts';
 
+type Params = CrawlRecipe & { versions: Record<string, string> };
+
 /**
  * Websites → WARC files and one row a URL that was touched. A finished crawl stands: the same recipe does not crawl again,
  * and later stages depend on what was captured, not on when.
  */
-export default defineStage<{ crawl?: CrawlRecipe | undefined }, CrawlRecipe & { versions: Record<string, string> }>({
+export default defineStage<{ crawl?: CrawlRecipe | undefined; limit?: number | undefined }, Params>({
   name: 'crawl',
   version: 1,
   module: 'crawlers/stages/crawl',
   inputs: [],
   identity: 'content',
-  params: ({ crawl: section }) => (section ? { ...section, versions: { parse5: dependencyVersion('parse5') } } : null),
+  params({ crawl: section, limit }) {
+    if (!section) return null;
+    const max_pages = Math.min(section.max_pages, limit ?? Infinity);
+    return { ...section, max_pages, versions: { parse5: dependencyVersion('parse5') } };
+  },
+  // How gently a site is asked changes nothing of what it answers: a killed crawl may go on at another pace.
+  units(params) {
+    const { delay: _d, parallel: _p, timeout: _t, retries: _r, contact: _c, ...decisive } = params;
+    return [{ name: 'crawl', version: 1, params: decisive }];
+  },
   tasks: () => [{ id: 'part-00000', input: null }],
   async run(task, recipe, context) {
     const result = await crawl({

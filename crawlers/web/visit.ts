@@ -1,14 +1,15 @@
 import { join } from 'node:path';
 import type { Capture } from '../../core/records/index.ts';
-import { contentType, decodeBody, dechunk, headerValues, type HttpHead } from '../archives/http-message.ts';
+import { contentType, decodeBody, headerValues, payloadOf, type HttpHead } from '../archives/http-message.ts';
 import type { Guard } from './address.ts';
 import type { Browser } from './browser.ts';
 import { emptyRow, type Entry } from './entry.ts';
 import type { Settled } from './frontier-log.ts';
 import { decodeForLinks, headerOptOuts, needsBrowser, readPage, sortOptOuts, type PageFacts } from './page.ts';
+import { isPage, outcomeOfStatus, refuseOptOut } from './outcome.ts';
 import type { CrawlRecipe } from './recipe.ts';
 import { readSitemap } from './sitemap.ts';
-import { normaliseUrl, siteOf, type Scope } from './url.ts';
+import { normaliseUrl, type Scope } from './url.ts';
 import { digestOf, recordId, type Place, type RecordParts, type WarcWriter } from './warc-writer.ts';
 import { openLane, type Exchange, type Lane } from './wire.ts';
 
@@ -150,12 +151,12 @@ export function createVisitor(o: VisitorOptions): Visitor {
   ): Promise<Settled> {
     const head = exchange.head!;
     if (row.media_type === 'text/plain')
-      return settle(refuseOptOut(row, recipe), store(entry.url, exchange, payload, false));
+      return settle(refuseOptOut(row, recipe.opt_outs), store(entry.url, exchange, payload, false));
     let facts = readPage(decodeForLinks(body, row.charset), entry.url, head, o.agent);
     const take = (f: PageFacts) => {
       row.opt_outs = sortOptOuts([...f.optOuts, ...signals]);
       row.licence = f.licence;
-      refuseOptOut(row, recipe);
+      refuseOptOut(row, recipe.opt_outs);
     };
     take(facts);
     const archived = !(
@@ -243,13 +244,6 @@ const TRUNCATED: Partial<Record<Exchange['ending'], string>> = {
   unwanted: 'unspecified',
 };
 
-/** The payload as it came: the transfer coding removed, the content coding kept. */
-const payloadOf = (head: HttpHead, message: Buffer): Buffer => {
-  const body = message.subarray(head.bodyStart);
-  const chunked = headerValues(head.headers, 'transfer-encoding').some((v) => /\bchunked\b/i.test(v));
-  return (chunked ? dechunk(body)?.body : undefined) ?? body;
-};
-
 const placeOf = (folder: string, place: Place) => ({
   warc_file: join(folder, place.file),
   warc_offset: place.offset,
@@ -262,12 +256,6 @@ function wantsBody(head: HttpHead): boolean {
   return (
     mediaType === null || /^(?:text\/|application\/(?:xhtml\+xml|xml|rss\+xml|atom\+xml|octet-stream))/.test(mediaType)
   );
-}
-
-function isPage(mediaType: string | null, body: Buffer): boolean {
-  if (mediaType === 'text/html' || mediaType === 'application/xhtml+xml' || mediaType === 'text/plain') return true;
-  if (mediaType !== null && mediaType !== 'application/octet-stream') return false;
-  return /^\s{0,200}<(?:!doctype html|html|head|body)[\s>]/i.test(body.toString('latin1', 0, 512));
 }
 
 /** What the answer alone says; `fetched` where it came whole with 200. */
@@ -284,19 +272,7 @@ function rowOf(source: string, entry: Entry, exchange: Exchange): Capture {
     row.location = normaliseUrl(Buffer.from(location, 'latin1').toString('utf8'), entry.url);
     [row.outcome, row.reason] = row.location ? ['redirected', null] : ['failed', 'location'];
   } else if (ending === 'size') [row.outcome, row.reason] = ['refused', 'size'];
-  else if (ending === 'complete' || ending === 'unwanted') {
-    const fine = head.status === 200 || head.status === 203;
-    if (fine) [row.outcome, row.reason] = ['fetched', null];
-    else if (head.status! < 300) [row.outcome, row.reason] = ['not_page', `status_${head.status}`];
-    else [row.outcome, row.reason] = ['failed', `status_${head.status}`];
-  }
-  return row;
-}
-
-/** The first stated opt-out that the recipe obeys makes a page refused: it stays captured, and nothing reads its text. */
-function refuseOptOut(row: Capture, recipe: CrawlRecipe): Capture {
-  const obeyed = row.opt_outs.find((w) => (recipe.opt_outs as readonly string[]).includes(w));
-  if (obeyed && row.outcome === 'fetched') [row.outcome, row.reason] = ['refused', obeyed];
+  else if (ending === 'complete' || ending === 'unwanted') [row.outcome, row.reason] = outcomeOfStatus(head.status!);
   return row;
 }
 
@@ -325,6 +301,3 @@ function patience(exchange: Exchange, attempt: number, delay: number): number | 
       : Math.max(0, seconds * 1000);
   return wait > LONGEST_WAIT_MS ? null : wait;
 }
-
-export const robotsUrl = (url: string): string => new URL('/robots.txt', url).href;
-export const siteOfUrl = (url: string): string => siteOf(new URL(url));
