@@ -82,7 +82,7 @@ export function* pieces(text: string, size = PIECE): Generator<string> {
     let cut = end;
     while (cut > least && text.charCodeAt(cut) > 0x7f) cut--;
     if (cut > least) end = cut;
-    else if ((text.charCodeAt(end) & 0xfc00) === 0xdc00) end--;
+    else if (/^[\uD800-\uDBFF][\uDC00-\uDFFF]/.test(text.slice(end - 1, end + 1))) end--;
     yield text.slice(start, end);
     start = end;
   }
