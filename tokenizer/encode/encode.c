@@ -9,13 +9,15 @@
 #define CACHE_IDS 7
 
 typedef struct { uint32_t left, right, id, priority; } pair_t;   // an empty slot has id NONE
+typedef struct { uint32_t id, priority; } first_t;               // the merge of two bytes
 typedef struct { uint32_t hash, id; } word_t;                    // an empty slot has id NONE
 typedef struct { uint64_t hash; uint8_t length, count, unused[2]; uint32_t ids[CACHE_IDS]; uint8_t key[CACHE_KEY]; } slot_t;
 
 // All tables belong to the caller. The number of slots of each is a power of two; *_bits is its logarithm.
 typedef struct {
   const uint32_t *byte_ids;     // [256] NONE where the vocabulary lacks a byte
-  const pair_t *pairs;          // the merges, by left and right
+  const first_t *first;         // [65536] the merges of two single bytes
+  const pair_t *pairs;          // all merges, by left and right
   int pair_bits;
   const word_t *words;          // pre-tokens that are one token
   int word_bits;
@@ -63,37 +65,41 @@ static inline uint32_t find_word(const model_t *m, const uint8_t *s, int64_t n, 
   }
 }
 
-// The leftmost pair of the lowest priority is merged until none is left. n <= SHORT.
+// A pair's priority and its place in one number, so that the least of them names both. 7 bits hold a place < SHORT.
+static inline uint32_t keyed(uint32_t priority, int place) { return priority == NONE ? NONE : priority << 7 | (uint32_t)place; }
+
+// The leftmost pair of the lowest priority is merged until none is left. n <= SHORT; priorities < 2^24.
 static int64_t merge_short(const model_t *m, const uint8_t *s, int n, uint32_t *out) {
-  uint32_t ids[SHORT], priority[SHORT], merged[SHORT];
-  for (int i = 0; i < n; i++) ids[i] = m->byte_ids[s[i]];
+  uint32_t ids[SHORT], merged[SHORT], keys[SHORT + 16];
+  uint8_t next[SHORT + 1], prev[SHORT + 1];
+  for (int i = 0; i < n; i++) ids[i] = m->byte_ids[s[i]], next[i] = (uint8_t)(i + 1), prev[i] = (uint8_t)(i - 1);
   for (int i = 0; i + 1 < n; i++) {
-    const pair_t *p = find_pair(m, ids[i], ids[i + 1]);
-    priority[i] = p->priority, merged[i] = p->id;
+    const first_t *p = m->first + ((uint32_t)s[i] << 8 | s[i + 1]);
+    keys[i] = keyed(p->priority, i), merged[i] = p->id;
   }
-  while (n > 1) {
+  int lanes = (n - 1 + 15) & ~15;
+  for (int i = n - 1; i < lanes; i++) keys[i] = NONE;
+  int count = n;
+  for (;;) {
     uint32_t best = NONE;
-    for (int i = 0; i < n - 1; i++) best = priority[i] < best ? priority[i] : best;
+    for (int i = 0; i < lanes; i++) best = keys[i] < best ? keys[i] : best;
     if (best == NONE) break;
-    int k = 0;
-    while (priority[k] != best) k++;
-    ids[k] = merged[k];
-    size_t rest = (size_t)(n - k - 2) * sizeof(uint32_t);
-    memmove(ids + k + 1, ids + k + 2, rest);
-    n--;
-    if (k < n - 1) {
-      memmove(priority + k, priority + k + 1, rest);
-      memmove(merged + k, merged + k + 1, rest);
-      const pair_t *p = find_pair(m, ids[k], ids[k + 1]);
-      priority[k] = p->priority, merged[k] = p->id;
+    int place = best & (SHORT - 1), gone = next[place], after = next[gone], before = prev[place];
+    ids[place] = merged[place];
+    keys[place] = keys[gone] = NONE;   // gone < n: at n - 1 stands NONE already
+    next[place] = (uint8_t)after, prev[after] = (uint8_t)place;
+    count--;
+    if (after < n) {
+      const pair_t *p = find_pair(m, ids[place], ids[after]);
+      keys[place] = keyed(p->priority, place), merged[place] = p->id;
     }
-    if (k > 0) {
-      const pair_t *p = find_pair(m, ids[k - 1], ids[k]);
-      priority[k - 1] = p->priority, merged[k - 1] = p->id;
+    if (place > 0) {
+      const pair_t *p = find_pair(m, ids[before], ids[place]);
+      keys[before] = keyed(p->priority, before), merged[before] = p->id;
     }
   }
-  memcpy(out, ids, (size_t)n * sizeof(uint32_t));
-  return n;
+  for (int i = 0, k = 0; k < count; i = next[i]) out[k++] = ids[i];
+  return count;
 }
 
 static void sift_down(uint64_t *heap, int64_t n, int64_t i) {
@@ -163,10 +169,10 @@ static int64_t merge(const model_t *m, const uint8_t *s, int64_t n, uint32_t *ou
 
 // out [n] <- ids of s [n]; returns how many, or -1 where memory is short. A byte that the vocabulary lacks gives nothing.
 int64_t encode(uint32_t *out, const uint8_t *s, int64_t n, int32_t split, const uint16_t *blocks, const uint8_t *classes,
-               const uint32_t *byte_ids, const uint32_t *pairs, int32_t pair_bits, const uint32_t *words,
-               int32_t word_bits, const uint8_t *bytes, const uint32_t *offsets, uint8_t *cache, int32_t cache_bits) {
+               const uint32_t *byte_ids, const uint32_t *first, const uint32_t *pairs, int32_t pair_bits,
+               const uint32_t *words, int32_t word_bits, const uint8_t *bytes, const uint32_t *offsets, uint8_t *cache, int32_t cache_bits) {
   text_t text = {s, n, blocks, classes};
-  model_t model = {byte_ids, (const pair_t *)pairs, pair_bits, (const word_t *)words, word_bits, bytes, offsets};
+  model_t model = {byte_ids, (const first_t *)first, (const pair_t *)pairs, pair_bits, (const word_t *)words, word_bits, bytes, offsets};
   slot_t *slots = (slot_t *)cache;
   uint64_t slot_mask = ((uint64_t)1 << cache_bits) - 1;
   int64_t count = 0;
@@ -218,7 +224,7 @@ void index_merges(uint32_t *pairs, int32_t pair_bits, const uint32_t *merges, in
 // where pair_bits > 0. words must hold all tokens.
 int64_t index_ranks(uint32_t *pairs, int32_t pair_bits, const uint32_t *words, int32_t word_bits, const uint8_t *bytes,
                     const uint32_t *offsets, int64_t vocabulary) {
-  model_t m = {0, 0, 0, (const word_t *)words, word_bits, bytes, offsets};
+  model_t m = {0, 0, 0, 0, (const word_t *)words, word_bits, bytes, offsets};
   int64_t count = 0;
   for (int64_t id = 0; id < vocabulary; id++) {
     const uint8_t *s = bytes + offsets[id];
@@ -235,11 +241,20 @@ int64_t index_ranks(uint32_t *pairs, int32_t pair_bits, const uint32_t *words, i
   return count;
 }
 
+// first [2 * 65536] <- id and priority of the merge of every two bytes.
+void index_bytes(uint32_t *first, const uint32_t *byte_ids, const uint32_t *pairs, int32_t pair_bits) {
+  model_t m = {byte_ids, 0, (const pair_t *)pairs, pair_bits, 0, 0, 0, 0};
+  for (int i = 0; i < 65536; i++) {
+    const pair_t *p = find_pair(&m, byte_ids[i >> 8], byte_ids[i & 255]);
+    first[2 * i] = p->id, first[2 * i + 1] = p->priority;
+  }
+}
+
 // words [2 << word_bits], filled with NONE <- the tokens that a pre-token can be as a whole: all of them, or, where
 // `verify`, those to which the merges lead. Returns 0, or -1 where memory is short.
-int32_t index_words(uint32_t *words, int32_t word_bits, const uint32_t *byte_ids, const uint32_t *pairs,
-                    int32_t pair_bits, const uint8_t *bytes, const uint32_t *offsets, int64_t vocabulary, int32_t verify) {
-  model_t m = {byte_ids, (const pair_t *)pairs, pair_bits, (const word_t *)words, word_bits, bytes, offsets};
+int32_t index_words(uint32_t *words, int32_t word_bits, const uint32_t *byte_ids, const uint32_t *first,
+                    const uint32_t *pairs, int32_t pair_bits, const uint8_t *bytes, const uint32_t *offsets, int64_t vocabulary, int32_t verify) {
+  model_t m = {byte_ids, (const first_t *)first, (const pair_t *)pairs, pair_bits, (const word_t *)words, word_bits, bytes, offsets};
   uint64_t mask = ((uint64_t)1 << word_bits) - 1;
   uint32_t longest = 1;
   for (int64_t id = 0; id < vocabulary; id++)

@@ -22,7 +22,10 @@ const TOKENS: readonly Argument[] = [
   { name: 'bytes', type: 'u8*' },
   { name: 'offsets', type: 'u32*', length: (s) => (s['vocabulary'] ?? 0) + 1 },
 ];
-const BYTE_IDS: Argument = { name: 'byte_ids', type: 'u32*', length: () => 256 };
+const BYTES: readonly Argument[] = [
+  { name: 'byte_ids', type: 'u32*', length: () => 256 },
+  { name: 'first', type: 'u32*', length: () => 2 * 65536 },
+];
 
 const load = (): Library | null =>
   loadNative({
@@ -39,7 +42,7 @@ const load = (): Library | null =>
           { name: 'n', type: 'i64' },
           { name: 'split', type: 'i32' },
           ...SPLIT_TABLES,
-          BYTE_IDS,
+          ...BYTES,
           ...PAIRS,
           ...WORDS,
           ...TOKENS,
@@ -55,6 +58,7 @@ const load = (): Library | null =>
           { name: 'count', type: 'i64' },
         ],
       },
+      index_bytes: { returns: 'void', arguments: [BYTES[1]!, BYTES[0]!, ...PAIRS] },
       index_ranks: {
         returns: 'i64',
         arguments: [...PAIRS, ...WORDS, ...TOKENS, { name: 'vocabulary', type: 'i64' }],
@@ -63,7 +67,7 @@ const load = (): Library | null =>
         returns: 'i32',
         arguments: [
           ...WORDS,
-          BYTE_IDS,
+          ...BYTES,
           ...PAIRS,
           ...TOKENS,
           { name: 'vocabulary', type: 'i64' },
@@ -83,7 +87,7 @@ export function nativeEncoder(v: Vocabulary): Encode | null {
   const library = load();
   if (!library) return null;
   const call = library.call as Record<
-    'encode' | 'index_merges' | 'index_ranks' | 'index_words',
+    'encode' | 'index_merges' | 'index_bytes' | 'index_ranks' | 'index_words',
     Library['call'][string]
   >;
   const { blocks, classes } = classTable();
@@ -92,8 +96,9 @@ export function nativeEncoder(v: Vocabulary): Encode | null {
   const size = v.tokens.length;
   const wordBits = bitsFor(size);
   const words = emptyTable(2, wordBits);
+  const first = new Uint32Array(2 * 65536);
   const indexWords = (pairs: Uint32Array, pairBits: number, verify: boolean) => {
-    const failed = call.index_words(words, wordBits, ids, pairs, pairBits, bytes, offsets, size, verify ? 1 : 0);
+    const failed = call.index_words(words, wordBits, ids, first, pairs, pairBits, bytes, offsets, size, verify ? 1 : 0);
     if (failed) throw new Error(OUT_OF_MEMORY);
   };
   let pairs: Uint32Array;
@@ -102,6 +107,7 @@ export function nativeEncoder(v: Vocabulary): Encode | null {
     pairBits = bitsFor(v.merges.length / 3);
     pairs = emptyTable(4, pairBits);
     call.index_merges(pairs, pairBits, v.merges, v.merges.length / 3);
+    call.index_bytes(first, ids, pairs, pairBits);
     indexWords(pairs, pairBits, !v.whole);
   } else {
     const none = new Uint32Array(4);
@@ -109,10 +115,24 @@ export function nativeEncoder(v: Vocabulary): Encode | null {
     pairBits = bitsFor(Number(call.index_ranks(none, 0, words, wordBits, bytes, offsets, size)));
     pairs = emptyTable(4, pairBits);
     call.index_ranks(pairs, pairBits, words, wordBits, bytes, offsets, size);
+    call.index_bytes(first, ids, pairs, pairBits);
   }
   const cache = new Uint8Array(64 * 2 ** CACHE_BITS);
   const split = splitNumber(v.split);
-  const tables: Value[] = [blocks, classes, ids, pairs, pairBits, words, wordBits, bytes, offsets, cache, CACHE_BITS];
+  const tables: Value[] = [
+    blocks,
+    classes,
+    ids,
+    first,
+    pairs,
+    pairBits,
+    words,
+    wordBits,
+    bytes,
+    offsets,
+    cache,
+    CACHE_BITS,
+  ];
   let scratch = new Uint32Array(1 << 16);
   return (utf8) => {
     const n = utf8.length;

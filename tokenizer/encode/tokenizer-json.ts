@@ -19,7 +19,7 @@ const fileSchema = z.looseObject({
     .array(z.looseObject({ id: z.int().min(0).max(MOST_TOKENS), content: z.string() }))
     .nullish()
     .transform((v) => v ?? []),
-  normalizer: z.unknown(),
+  normalizer: z.unknown().optional(),
   pre_tokenizer: z.looseObject({
     ...preTokenizer.shape,
     pretokenizers: z.array(preTokenizer).optional(),
