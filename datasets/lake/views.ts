@@ -67,7 +67,7 @@ export function buildViews(
   signals: readonly SignalColumns[],
   raw: boolean,
 ): View[] {
-  const language = signals.find((s) => s.filter === 'language')?.columns.some((c) => c.name === 'label');
+  const language = signals.find((s) => s.filter === 'language')?.columns.some((c) => c.name === 'language');
   return [
     simple(lake, outputs, 'captures', captures),
     documentsView(lake, outputs, language ?? false),
@@ -102,7 +102,7 @@ function documentsView(lake: string, outputs: readonly Output[], identified: boo
       SELECT subject_id, min_by(rule, [CASE stage ${order} ELSE 9 END, file_row_number]) AS reason
       FROM (${rowsOf(lake, outputs, 'decisions', decisions, ', file_row_number')}) WHERE verdict = 'drop' GROUP BY subject_id)
     SELECT d.id, d.url, ${domainSql('d.url')} AS domain, d.source, d.title, d.author, d.published,
-      ${identified ? 'coalesce(l.label, d.language)' : 'd.language'} AS language, d.licence,
+      ${identified ? 'coalesce(l.language, d.language)' : 'd.language'} AS language, d.licence,
       ${wordsSql('coalesce(t.text, d.text)')} AS words, length(coalesce(t.text, d.text)) AS characters,
       strlen(coalesce(t.text, d.text)) AS bytes, x.subject_id IS NULL AS keep, x.reason, t.document_id IS NOT NULL AS edited,
       d.capture_id, d.location, d.metadata, coalesce(t.text, d.text) AS text

@@ -56,11 +56,11 @@ describe('views', () => {
 
   test('signals are one struct a filter, with the meaning of each column', async () => {
     await open();
-    expect(await ask(`select language.label, language.score from signals where document_id = 'doc2'`)).toEqual([
+    expect(await ask(`select language.language, language.score from signals where document_id = 'doc2'`)).toEqual([
       ['zh', 0.9],
     ]);
     const signals = catalog.views.find((v) => v.name === 'signals')!;
-    expect(signals.columns.find((c) => c.name === 'language.label')!.about).toBe('identified language');
+    expect(signals.columns.find((c) => c.name === 'language.language')!.about).toBe('identified language');
   });
 
   test('every column that a view names exists, and the other way round', async () => {

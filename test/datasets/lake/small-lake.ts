@@ -122,7 +122,7 @@ const fixed = (
 const languageSignals = defineTable({
   name: 'language',
   about: '',
-  columns: { document_id: column('text', ''), label: optional('text', ''), score: optional('float', '') },
+  columns: { document_id: column('text', ''), language: optional('text', ''), score: optional('float', '') },
 });
 
 export const STAGES: AnyStage[] = [
@@ -144,8 +144,8 @@ export const STAGES: AnyStage[] = [
   fixed(
     'measure',
     ['extract'],
-    [['signals', languageSignals, DOCUMENTS.map((d) => ({ document_id: d.id, label: d.language, score: 0.9 }))]],
-    { signals: { label: 'identified language', score: 'probability' } },
+    [['signals', languageSignals, DOCUMENTS.map((d) => ({ document_id: d.id, language: d.language, score: 0.9 }))]],
+    { signals: { language: 'identified language', score: 'probability' } },
     ['language'],
   ),
   fixed(
