@@ -1,4 +1,6 @@
 import type { Bench } from '../harness.ts';
 
 /** Every family, loaded only when it is asked for. */
-export const BENCHES: Record<string, () => Promise<{ default: Bench }>> = {};
+export const BENCHES: Record<string, () => Promise<{ default: Bench }>> = {
+  minhash: () => import('./minhash.ts'),
+};
