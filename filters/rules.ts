@@ -5,15 +5,21 @@ import type { Text } from './text.ts';
 /** What a document is dropped for: a number under or over a threshold, a label that is, or is not, one of some. */
 export type Test = { below: number } | { above: number } | { equals: string } | { notIn: readonly string[] };
 
+/** A rule that is switched off; `takes` says what a recipe may give it, where no other row does. */
+export interface Never {
+  never: true;
+  takes?: 'notIn';
+}
+
 /**
  * One row of a filter's table. Rows with the same `rule` are one rule: the first whose `when` fits the document's language
- * counts. `never` keeps the place of a rule that is switched off.
+ * counts, and without one that fits the rule keeps.
  */
 export type Rule<S extends string = string> = {
   rule: string;
   signal: S;
   when?: { language: string };
-} & (Test | { never: true });
+} & (Test | Never);
 
 /** The meaning of a signal and its [unit]; a label is text, everything else a number. */
 export type Meaning = string | { label: string };
@@ -37,6 +43,9 @@ export interface Filter<S extends string = string> {
   rules: readonly Rule<NoInfer<S>>[];
 }
 
+/** A share or ratio, or null where nothing is divided. */
+export const share = (n: number, of: number): number | null => (of === 0 ? null : n / of);
+
 /** Checks a filter where it is written: a misspelt signal is an error on its own line. */
 export const defineFilter = <const S extends string>(filter: Filter<S>): Filter => filter as unknown as Filter;
 
@@ -57,7 +66,7 @@ export function groupRules(rules: readonly Rule[]): { rule: string; signal: stri
   return [...groups].map(([rule, rows]) => ({ rule, signal: rows[0]!.signal, rows }));
 }
 
-const fits = (row: Rule, language: string | null): boolean => !row.when || row.when.language === language;
+const fits = (row: Rule, language: string): boolean => !row.when || row.when.language === language;
 
 /** The number, label or set of a rule, as it is stored and shown; null where it is switched off. */
 export function thresholdOf(row: Rule): number | string | null {
@@ -78,7 +87,7 @@ function drops(row: Rule, value: number | string | null): boolean {
 }
 
 /** Every rule's verdict, in table order, so that a document dropped by one shows what else would have dropped it. Null keeps, as NULL does in SQL. */
-export function judge(rules: readonly Rule[], signals: Signals, language: string | null): Verdict[] {
+export function judge(rules: readonly Rule[], signals: Signals, language: string): Verdict[] {
   return groupRules(rules).map(({ rule, signal, rows }) => {
     const row = rows.find((r) => fits(r, language));
     const value = signals[row?.signal ?? signal] ?? null;

@@ -1,14 +1,20 @@
+import { dependencyVersion } from '../core/root.ts';
 import {
+  chineseTokenizer,
   codePoints,
   codeUnits,
   countKinds,
+  sentencesOf,
   simpleSentences,
   simpleWords,
+  spacyTokenizer,
   splitFeeds,
   splitLines,
+  wordsOf,
   type Spans,
   type Words,
 } from '../core/text/index.ts';
+import { languageOfRules, openLanguage, type Identify, type Language } from './language/identify.ts';
 
 /** How words and sentences are found: by spaCy's rules (jieba for Chinese), as datatrove does, or by one plain pattern. */
 export const WORD_RULES = ['spacy', 'simple'] as const;
@@ -18,52 +24,90 @@ export type WordRule = (typeof WORD_RULES)[number];
 export interface Text {
   raw: string;
   units: Uint16Array;
-  /** ISO 639-1 code, or null where it is not known: then the published (English) numbers count. */
-  language: string | null;
+  /** What the model says of it; null where the text was opened without one. */
+  readonly identified: Language | null;
+  /** Whose words and numbers count: an ISO 639-1 code, `en` where the language is not known. */
+  readonly language: string;
   /** Code points of the whole text. */
   readonly length: number;
   readonly words: Words;
-  /** Lines as splitlines() of Python cuts them. */
+  /** Lines as Python's splitlines() cuts them. */
   readonly lines: Spans;
   /** Parts between line feeds. */
   readonly feedLines: Spans;
-  /** Sentences of a stretch, at least 1. */
-  sentences(start: number, end: number): number;
+  /** Sentences of a stretch, at least one. */
+  sentences(start: number, end: number): Spans;
+  /** Sentences of a text that is not this one, such as a line of it after a cut [count]. */
+  sentencesOf(text: string): number;
 }
+
+/** What stored words depend on beside the Unicode tables of this Node. */
+export const wordsVersion = (rule: WordRule): string =>
+  rule === 'simple' ? 'simple 1' : `spacy 3.8 rules 1, jieba ${dependencyVersion('@node-rs/jieba')}`;
 
 /** Longer texts are measured by their beginning, so that time and memory stay bounded [code units]. */
 export const MEASURED = 4 << 20;
 
 export interface PrepareOptions {
   words: WordRule;
-  language?: string | null;
+  /** Stated language, BCP 47; without one it is identified, or taken for English where there is no model. */
+  language?: string | undefined;
+  identify?: Identify | undefined;
+}
+
+/** Loads the language model and gives the function that prepares texts, each with or without a stated language. */
+export async function openTexts(words: WordRule): Promise<(raw: string, language?: string) => Text> {
+  const identify = await openLanguage();
+  return (raw, language) => prepare(raw, { words, language, identify });
 }
 
 /** Prepares a text for the filters. */
-export function prepare(given: string, { words: rule, language = null }: PrepareOptions): Text {
+export function prepare(given: string, { words: rule, language, identify }: PrepareOptions): Text {
   const raw = given.length > MEASURED ? given.slice(0, MEASURED) : given;
   const units = codeUnits(raw);
-  let length: number | undefined;
-  let words: Words | undefined;
-  let lines: Spans | undefined;
-  let feedLines: Spans | undefined;
-  void rule;
+  const once = <T>(make: () => T): (() => T) => {
+    let made: { value: T } | undefined;
+    return () => (made ??= { value: make() }).value;
+  };
+  const identified = once(() => identify?.(raw) ?? null);
+  const spoken = once(() => {
+    if (language) return language.toLowerCase().split(/[-_]/)[0]!;
+    const found = identified();
+    return found ? languageOfRules(found, units) : 'en';
+  });
+  const length = once(() => codePoints(units));
+  const plain = rule === 'simple';
+  const tokenizer = () => (spoken() === 'zh' ? chineseTokenizer() : spacyTokenizer(spoken()));
+  const tokens = once(() => tokenizer()(raw, units));
+  const words = once(() => countKinds(raw, units, plain ? simpleWords(units) : wordsOf(units, tokens())));
+  const lines = once(() => splitLines(units));
+  const feedLines = once(() => splitFeeds(units));
   return {
     raw,
     units,
-    language,
+    get identified() {
+      return identified();
+    },
+    get language() {
+      return spoken();
+    },
     get length() {
-      return (length ??= codePoints(units));
+      return length();
     },
     get words() {
-      return (words ??= countKinds(raw, units, simpleWords(units)));
+      return words();
     },
     get lines() {
-      return (lines ??= splitLines(units));
+      return lines();
     },
     get feedLines() {
-      return (feedLines ??= splitFeeds(units));
+      return feedLines();
     },
-    sentences: (start, end) => simpleSentences(units, start, end),
+    sentences: (start, end) => (plain ? simpleSentences(units, start, end) : sentencesOf(units, tokens(), start, end)),
+    sentencesOf(text) {
+      const own = codeUnits(text);
+      if (plain) return simpleSentences(own, 0, own.length).count;
+      return sentencesOf(own, tokenizer()(text, own), 0, own.length).count;
+    },
   };
 }

@@ -1,9 +1,9 @@
 import { GarnerError, nearest } from '../../core/errors.ts';
 import { FILTERS, findFilter } from '../../filters/index.ts';
 import { judge, type Filter } from '../../filters/rules.ts';
-import { prepare, WORD_RULES, type WordRule } from '../../filters/text.ts';
+import { openTexts, WORD_RULES, type Text, type WordRule } from '../../filters/text.ts';
 import { defineCommand } from '../command.ts';
-import { pipe, type PipeRecord } from '../pipe.ts';
+import { pipe } from '../pipe.ts';
 
 export default defineCommand({
   name: 'filter',
@@ -20,8 +20,15 @@ export default defineCommand({
   examples: ['garner filter pages.jsonl --filters gopher_quality,c4 | jq -r "select(.keep).id"'],
   async run([file], options, terminal) {
     const filters = chooseFilters(options['filters'] as string);
-    const words = chooseWords(options['words'] as string);
-    return pipe(file, terminal, (record) => answer(record, filters, words));
+    const prepare = await openTexts(chooseWords(options['words'] as string));
+    return pipe(file, terminal, (record) => {
+      if (typeof record.text !== 'string') return { id: record.id, error: 'no_text' };
+      const language = record['language'];
+      return {
+        id: record.id,
+        ...verdictsOf(prepare(record.text, typeof language === 'string' ? language : undefined), filters),
+      };
+    });
   },
 });
 
@@ -54,18 +61,17 @@ function chooseWords(rule: string): WordRule {
   });
 }
 
-function answer(record: PipeRecord, filters: readonly Filter[], words: WordRule): unknown {
-  if (typeof record.text !== 'string') return { id: record.id, error: 'no_text' };
-  const language = typeof record['language'] === 'string' ? record['language'] : null;
-  const text = prepare(record.text, { words, language });
+/** Every rule's verdict, and the first that drops for each filter. */
+function verdictsOf(text: Text, filters: readonly Filter[]) {
   const verdicts = filters.flatMap((filter) =>
-    judge(filter.rules, filter.measure(text), text.language).map((v) => ({
+    judge(filter.rules, filter.measure(text), text.language).map(({ rule, value, threshold, keep }) => ({
       filter: filter.name,
-      rule: v.rule,
-      value: v.value,
-      threshold: v.threshold,
-      keep: v.keep,
+      rule,
+      value,
+      threshold,
+      keep,
     })),
   );
-  return { id: record.id, keep: verdicts.every((v) => v.keep), verdicts };
+  const reasons = filters.map((f) => [f.name, verdicts.find((v) => v.filter === f.name && !v.keep)?.rule ?? null]);
+  return { keep: verdicts.every((v) => v.keep), reasons: Object.fromEntries(reasons) as object, verdicts };
 }

@@ -1,5 +1,10 @@
 export * as characters from './characters.ts';
+export { chineseTokenizer } from './chinese.ts';
+export { openGrams } from './grams.ts';
 export { simpleSentences, simpleWords } from './simple.ts';
+export { spacyTokenizer } from './spacy.ts';
+export type { Tokenize } from './spacy.ts';
+export { sentencesOf, wordsOf } from './tokens.ts';
 export {
   classAt,
   classBefore,
@@ -7,6 +12,7 @@ export {
   codePoints,
   codeUnits,
   emptySpans,
+  isBlank,
   pushSpan,
   splitFeeds,
   splitLines,
@@ -14,5 +20,5 @@ export {
   trimStart,
 } from './units.ts';
 export type { Spans } from './units.ts';
-export { countKinds, HAS_LETTER, SPOKEN } from './words.ts';
+export { countKinds, HAS_LETTER, numberSpans, SPOKEN } from './words.ts';
 export type { Words } from './words.ts';

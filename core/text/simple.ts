@@ -1,5 +1,5 @@
-import { SENTENCE_END, UNICODE_WHITE, WHITE, WORD, BASIC } from './characters.ts';
-import { classAt, codePointAt, emptySpans, pushSpan, type Spans } from './units.ts';
+import { BASIC, SENTENCE_END, UNICODE_WHITE, WHITE, WORD } from './characters.ts';
+import { classAt, codePointAt, emptySpans, isBlank, pushSpan, type Spans } from './units.ts';
 
 const APOSTROPHE = 0x27;
 const RIGHT_QUOTE = 0x2019;
@@ -47,11 +47,12 @@ const CLOSING = new Set(Array.from(`"'”’)]」』`).map((c) => c.charCodeAt(0
 const HARD_ENDS = new Set(Array.from('。！？').map((c) => c.charCodeAt(0)));
 
 /**
- * Number of sentences by the plain rule: one ends after `[.!?。！？]+["'”’)\]」』]*` that stands at the end, is followed by
- * white space, or starts with one of `。！？`; what is left counts if it is not blank. A blank stretch is one sentence.
+ * Sentences by the plain rule: one ends after `[.!?。！？]+["'”’)\]」』]*` that stands at the end, is followed by white space,
+ * or starts with one of `。！？`; what is left counts if it is not blank. Each runs from the end of the one before. A blank
+ * stretch is one sentence.
  */
-export function simpleSentences(units: Uint16Array, start: number, end: number): number {
-  let sentences = 0;
+export function simpleSentences(units: Uint16Array, start: number, end: number): Spans {
+  const sentences = emptySpans(4);
   let from = start;
   for (let i = start; i < end; i++) {
     if (!(BASIC[units[i]!]! & SENTENCE_END) || !ENDS.has(units[i]!)) continue;
@@ -59,11 +60,12 @@ export function simpleSentences(units: Uint16Array, start: number, end: number):
     while (i < end && ENDS.has(units[i]!)) i++;
     while (i < end && CLOSING.has(units[i]!)) i++;
     if (hard || i >= end || BASIC[units[i]!]! & UNICODE_WHITE) {
-      sentences++;
+      pushSpan(sentences, from, i);
       from = i;
     }
     i--;
   }
-  for (let i = from; i < end; i++) if (!(BASIC[units[i]!]! & WHITE)) return sentences + 1;
-  return Math.max(1, sentences);
+  if (sentences.count === 0 || !isBlank(units, from, end)) pushSpan(sentences, from, end);
+  if (sentences.count === 1) sentences.bounds[1] = end;
+  return sentences;
 }

@@ -55,6 +55,10 @@ export function trimEnd(units: Uint16Array, start: number, end: number): number 
   return i;
 }
 
+/** Whether Python's strip() would leave nothing. */
+export const isBlank = (units: Uint16Array, start: number, end: number): boolean =>
+  trimStart(units, start, end) === end;
+
 /** A growing list of stretches: `bounds[2i]` to `bounds[2i + 1]` [code units]. */
 export interface Spans {
   count: number;

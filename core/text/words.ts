@@ -25,9 +25,47 @@ export const HAS_LETTER = 1;
 /** A character stands in it that is no punctuation in datatrove's sense: it is spoken. */
 export const SPOKEN = 2;
 
-/** Numbers the words of a text by kind: an open-addressing table over their code units. */
+/** Numbers the words of a text by kind. */
 export function countKinds(text: string, units: Uint16Array, spans: Spans): Words {
   const { count, bounds } = spans;
+  const { kinds, different, example } = numberSpans(units, spans);
+  const lengths = new Int32Array(different);
+  const flags = new Uint8Array(different);
+  for (let kind = 0; kind < different; kind++) {
+    const end = bounds[2 * example[kind]! + 1]!;
+    let length = 0;
+    let flag = 0;
+    for (let k = bounds[2 * example[kind]!]!; k < end; length++) {
+      const c = classAt(units, k, end);
+      if (c & LETTER) flag |= HAS_LETTER;
+      if (!(c & MARK)) flag |= SPOKEN;
+      k += codePointAt(units, k, end) > 0xffff ? 2 : 1;
+    }
+    lengths[kind] = length;
+    flags[kind] = flag;
+  }
+  return {
+    count,
+    bounds,
+    kinds,
+    different,
+    example,
+    lengths,
+    flags,
+    word: (kind) => text.slice(bounds[2 * example[kind]!], bounds[2 * example[kind]! + 1]),
+  };
+}
+
+export interface Numbered {
+  /** Kind of each span, numbered by first appearance. */
+  kinds: Int32Array;
+  different: number;
+  /** For each kind: the first span of it. */
+  example: Int32Array;
+}
+
+/** Gives equal stretches equal numbers: an open-addressing table over their code units. */
+export function numberSpans(units: Uint16Array, { count, bounds }: Spans): Numbered {
   const kinds = new Int32Array(count);
   let size = 64;
   while (size < count * 2) size *= 2;
@@ -58,31 +96,7 @@ export function countKinds(text: string, units: Uint16Array, spans: Spans): Word
       slot = (slot + 1) & mask;
     }
   }
-  const lengths = new Int32Array(different);
-  const flags = new Uint8Array(different);
-  for (let kind = 0; kind < different; kind++) {
-    const end = bounds[2 * example[kind]! + 1]!;
-    let length = 0;
-    let flag = 0;
-    for (let k = bounds[2 * example[kind]!]!; k < end; length++) {
-      const c = classAt(units, k, end);
-      if (c & LETTER) flag |= HAS_LETTER;
-      if (!(c & MARK)) flag |= SPOKEN;
-      k += codePointAt(units, k, end) > 0xffff ? 2 : 1;
-    }
-    lengths[kind] = length;
-    flags[kind] = flag;
-  }
-  return {
-    count,
-    bounds,
-    kinds,
-    different,
-    example,
-    lengths,
-    flags,
-    word: (kind) => text.slice(bounds[2 * example[kind]!], bounds[2 * example[kind]! + 1]),
-  };
+  return { kinds, different, example };
 }
 
 function sameUnits(units: Uint16Array, bounds: Int32Array, word: number, start: number, end: number): boolean {

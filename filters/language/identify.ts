@@ -1,4 +1,5 @@
 import { dependencyVersion } from '../../core/root.ts';
+import { characters, classAt, codePointAt } from '../../core/text/index.ts';
 
 /** The model that names languages: fastText's lid.176.ftz, which ships inside the package. */
 export const LANGUAGE_MODEL = 'lid.176.ftz';
@@ -13,6 +14,8 @@ export interface Language {
   /** The model's probability as it gives it (rounding may take it a hair over 1); it answers `en` 0.1245 to a text it knows nothing of. */
   score: number;
 }
+
+export type Identify = (text: string) => Language;
 
 /** A longer text is judged by its beginning and its middle, half of this each [code units]. */
 const WINDOW = 4000;
@@ -31,15 +34,44 @@ interface Predictions {
   delete(): void;
 }
 
-let opened: Promise<(text: string) => Language> | undefined;
+/** From here on the model is believed; the threshold of FineWeb's language filter. */
+export const CERTAIN = 0.65;
+
+/**
+ * Whose rules and words a text gets: the identified language where the model is certain; Chinese also where most letters are
+ * Han and few are kana (a page of Chinese with much code is English to the model); else `en`, whose numbers the rules were
+ * published with.
+ */
+export function languageOfRules({ language, score }: Language, units: Uint16Array): string {
+  if (language !== 'zh' && language !== 'ja' && mostlyHan(units)) return 'zh';
+  return score >= CERTAIN ? language : 'en';
+}
+
+const KANA_FIRST = 0x3040;
+const KANA_LAST = 0x30ff;
+
+function mostlyHan(units: Uint16Array): boolean {
+  let [letters, han, kana] = [0, 0, 0];
+  const end = Math.min(units.length, WINDOW);
+  for (let i = 0; i < end; i++) {
+    const c = classAt(units, i, end);
+    if (c & characters.LETTER) letters++;
+    if (c & characters.HAN) han++;
+    else if (units[i]! >= KANA_FIRST && units[i]! <= KANA_LAST) kana++;
+    if (codePointAt(units, i, end) > 0xffff) i++;
+  }
+  return han * 2 > letters && kana * 20 < han;
+}
+
+let opened: Promise<Identify> | undefined;
 
 /** Loads the model (0.1 s, once a process) and gives the function that names a text's language. */
-export function openLanguage(): Promise<(text: string) => Language> {
+export function openLanguage(): Promise<Identify> {
   opened ??= load();
   return opened;
 }
 
-async function load(): Promise<(text: string) => Language> {
+async function load(): Promise<Identify> {
   const { getLIDModel } = await import('fasttext.wasm.js');
   const lid = await getLIDModel();
   await lid.load();

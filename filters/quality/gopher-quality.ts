@@ -1,8 +1,15 @@
 import { HAS_LETTER, SPOKEN, trimEnd, trimStart } from '../../core/text/index.ts';
-import { defineFilter } from '../rules.ts';
+import { defineFilter, share } from '../rules.ts';
 import type { Text } from '../text.ts';
+import { FINEWEB2 } from './fineweb2.ts';
+import { perLanguage } from './per-language.ts';
 
-const STOP_WORDS = new Set(['the', 'be', 'to', 'of', 'and', 'that', 'have', 'with']);
+const STOP_WORDS = new Map([
+  ['en', new Set(['the', 'be', 'to', 'of', 'and', 'that', 'have', 'with'])],
+  ...Object.entries(FINEWEB2).map(([language, { stopWords }]) => [language, new Set(stopWords)] as const),
+]);
+
+const LONGEST_STOP_WORD = Math.max(...[...STOP_WORDS.values()].flatMap((list) => [...list].map((w) => w.length)));
 
 /** Prose has words of usual lengths, letters in them, and a few of the commonest ones. */
 export const gopherQuality = defineFilter({
@@ -19,7 +26,7 @@ export const gopherQuality = defineFilter({
     bullet_lines: 'lines that start with "•" or "-" [share]',
     ellipsis_lines: 'lines that end with an ellipsis [share]',
     alpha_words: 'words with a letter in them [share]',
-    stop_words: 'how many different stop words of the language occur [count]',
+    stop_words: 'how many different stop words of the language occur; none where it has no list [count]',
   },
   measure(text) {
     const { words } = text;
@@ -40,20 +47,19 @@ export const gopherQuality = defineFilter({
   rules: [
     { rule: 'gopher_short_doc', signal: 'words', below: 50 },
     { rule: 'gopher_long_doc', signal: 'words', above: 100_000 },
-    { rule: 'gopher_below_avg_threshold', signal: 'word_length', below: 3 },
-    { rule: 'gopher_above_avg_threshold', signal: 'word_length', above: 10 },
+    ...perLanguage({ rule: 'gopher_below_avg_threshold', signal: 'word_length', below: 3 }, (n) => n.minAvgWordLength),
+    ...perLanguage({ rule: 'gopher_above_avg_threshold', signal: 'word_length', above: 10 }, (n) => n.maxAvgWordLength),
     { rule: 'gopher_too_many_hashes', signal: 'hashes', above: 0.1 },
     { rule: 'gopher_too_many_ellipsis', signal: 'ellipses', above: 0.1 },
     { rule: 'gopher_too_many_bullets', signal: 'bullet_lines', above: 0.9 },
     { rule: 'gopher_too_many_end_ellipsis', signal: 'ellipsis_lines', above: 0.3 },
-    { rule: 'gopher_below_alpha_threshold', signal: 'alpha_words', below: 0.8 },
+    ...perLanguage({ rule: 'gopher_below_alpha_threshold', signal: 'alpha_words', below: 0.8 }, (n) => n.alphaWords),
     { rule: 'gopher_enough_stop_words', signal: 'stop_words', below: 2 },
   ],
 });
 
-const share = (n: number, of: number): number | null => (of === 0 ? null : n / of);
-
-function countWords({ words }: Text) {
+function countWords({ words, language }: Text) {
+  const stopWords = STOP_WORDS.get(language);
   const times = new Int32Array(words.different);
   for (let i = 0; i < words.count; i++) times[words.kinds[i]!]!++;
   let [spoken, characters, alpha, stop] = [0, 0, 0, 0];
@@ -64,9 +70,9 @@ function countWords({ words }: Text) {
       characters += times[kind]! * words.lengths[kind]!;
     }
     if (flags & HAS_LETTER) alpha += times[kind]!;
-    if (words.lengths[kind]! <= 4 && STOP_WORDS.has(words.word(kind))) stop++;
+    if (stopWords && words.lengths[kind]! <= LONGEST_STOP_WORD && stopWords.has(words.word(kind))) stop++;
   }
-  return { spoken, characters, alpha, stop };
+  return { spoken, characters, alpha, stop: stopWords ? stop : null };
 }
 
 const HASH = 0x23;

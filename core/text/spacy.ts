@@ -1,0 +1,233 @@
+import { readFileSync } from 'node:fs';
+import { asset } from '../root.ts';
+import { BASIC, WHITE } from './characters.ts';
+import { infixLength, prefixLength, suffixLength } from './spacy-affixes.ts';
+import { isUrl } from './spacy-url.ts';
+import { codeUnits, emptySpans, pushSpan, type Spans } from './units.ts';
+
+const SPACE = 0x20;
+/** Substrings of up to this length are copies in V8 and hold no text alive: only such chunks are remembered. */
+const LONGEST_REMEMBERED = 12;
+const MOST_REMEMBERED = 1 << 16;
+
+/** A tokenizer by spaCy's rules: tokens in order, white space between them only as tokens where spaCy has such. */
+export type Tokenize = (text: string, units: Uint16Array) => Spans;
+
+interface Rules {
+  english: boolean;
+  /** Chunks with a cut of their own: lengths of their tokens. */
+  special: Map<string, readonly number[]>;
+  longestSpecial: number;
+  /** Special chunks that the rules would cut, as the rules cut them: put together again where they stand in a row. */
+  sequences: Map<string, { tokens: readonly string[]; special: string }[]>;
+}
+
+const opened = new Map<boolean, Tokenize>();
+
+/**
+ * Tokens as spaCy's rules cut them (its Tokenizer with the exceptions, affixes and URL rule of English or of no language;
+ * version 3.8, MIT). Text is cut at white space; each chunk loses prefixes and suffixes until it is a special case, a URL, or
+ * is cut at infixes. A chunk of n characters takes O(n).
+ */
+export function spacyTokenizer(language: string): Tokenize {
+  const english = language === 'en';
+  let tokenize = opened.get(english);
+  if (!tokenize) opened.set(english, (tokenize = open(english)));
+  return tokenize;
+}
+
+function open(english: boolean): Tokenize {
+  const rules = loadRules(english);
+  const remembered = new Map<string, Int32Array>();
+  const ends: number[] = [];
+  return (text, units) => {
+    const tokens = emptySpans(units.length / 5);
+    const end = units.length;
+    let i = 0;
+    while (i < end) {
+      const start = i;
+      if (BASIC[units[i]!]! & WHITE) {
+        while (i < end && BASIC[units[i]!]! & WHITE) i++;
+        // One space is what separates tokens; what stands beyond it is a token.
+        const from = units[start] === SPACE && start > 0 ? start + 1 : start;
+        if (from < i) pushSpan(tokens, from, i);
+        continue;
+      }
+      while (i < end && !(BASIC[units[i]!]! & WHITE)) i++;
+      const short = i - start <= LONGEST_REMEMBERED;
+      const chunk = short ? text.slice(start, i) : '';
+      const known = short ? remembered.get(chunk) : undefined;
+      if (known) {
+        let from = start;
+        for (let k = 0; k < known.length; k++) {
+          pushSpan(tokens, from, start + known[k]!);
+          from = start + known[k]!;
+        }
+        continue;
+      }
+      ends.length = 0;
+      cutChunk(rules, text, units, start, i, ends);
+      let from = start;
+      for (const to of ends) {
+        pushSpan(tokens, from, to);
+        from = to;
+      }
+      if (!short) continue;
+      if (remembered.size >= MOST_REMEMBERED) remembered.clear();
+      remembered.set(
+        chunk,
+        Int32Array.from(ends, (to) => to - start),
+      );
+    }
+    return tokens;
+  };
+}
+
+/** Appends the ends of a chunk's tokens. */
+function cutChunk(rules: Rules, text: string, units: Uint16Array, start: number, end: number, ends: number[]): void {
+  const special = specialAt(rules, text, start, end);
+  if (special) {
+    pushLengths(ends, start, special);
+    return;
+  }
+  cutAffixes(rules, text, units, start, end, ends, true);
+  if (ends.length > 1) joinSequences(rules, text, start, ends);
+}
+
+function specialAt(rules: Rules, text: string, start: number, end: number): readonly number[] | undefined {
+  return end - start <= rules.longestSpecial ? rules.special.get(text.slice(start, end)) : undefined;
+}
+
+function pushLengths(ends: number[], start: number, lengths: readonly number[]): void {
+  let at = start;
+  for (const length of lengths) ends.push((at += length));
+}
+
+/** spaCy's _split_affixes and _attach_tokens. */
+function cutAffixes(
+  rules: Rules,
+  text: string,
+  units: Uint16Array,
+  start: number,
+  end: number,
+  ends: number[],
+  withSpecials: boolean,
+): void {
+  const isSpecial = (from: number, to: number) =>
+    withSpecials && from < to && specialAt(rules, text, from, to) !== undefined;
+  const suffixes: number[] = [];
+  let a = start;
+  let b = end;
+  while (a < b && !isSpecial(a, b)) {
+    const prefix = prefixLength(units, a, b);
+    if (prefix > 0 && isSpecial(a + prefix, b)) {
+      ends.push((a += prefix));
+      break;
+    }
+    const suffix = suffixLength(units, a + prefix, b);
+    if (suffix > 0 && isSpecial(a, b - suffix)) {
+      suffixes.push(b);
+      b -= suffix;
+      break;
+    }
+    if (prefix === 0 && suffix === 0) break;
+    if (prefix > 0) ends.push((a += prefix));
+    if (suffix > 0) {
+      suffixes.push(b);
+      b -= suffix;
+    }
+  }
+  if (a < b) {
+    const special = withSpecials ? specialAt(rules, text, a, b) : undefined;
+    if (special) pushLengths(ends, a, special);
+    else if (isUrl(units, a, b)) ends.push(b);
+    else cutInfixes(units, a, b, rules.english, ends);
+  }
+  for (let i = suffixes.length - 1; i >= 0; i--) ends.push(suffixes[i]!);
+}
+
+function cutInfixes(units: Uint16Array, start: number, end: number, english: boolean, ends: number[]): void {
+  let from = start;
+  for (let i = start; i < end;) {
+    const length = infixLength(units, start, i, end, english);
+    if (length === 0) {
+      i++;
+      continue;
+    }
+    if (i > start) {
+      if (i > from) ends.push(i);
+      ends.push((from = i + length));
+    }
+    i += length;
+  }
+  if (from < end) ends.push(end);
+}
+
+/** Special cases that the affixes have torn: `:` and `)` in a row become `:)`. Longest first, then leftmost; none twice. */
+function joinSequences(rules: Rules, text: string, start: number, ends: number[]): void {
+  const tokens = ends.map((to, i) => text.slice(i === 0 ? start : ends[i - 1]!, to));
+  const found: { at: number; length: number; special: string }[] = [];
+  for (let at = 0; at < tokens.length; at++)
+    for (const { tokens: wanted, special } of rules.sequences.get(tokens[at]!) ?? [])
+      if (wanted.every((token, k) => tokens[at + k] === token)) found.push({ at, length: wanted.length, special });
+  if (found.length === 0) return;
+  found.sort((x, y) => y.length - x.length || x.at - y.at);
+  const taken = new Set<number>();
+  const starts = new Map<number, { length: number; special: string }>();
+  for (const { at, length, special } of found) {
+    if (!taken.has(at) && !taken.has(at + length - 1)) starts.set(at, { length, special });
+    for (let k = at; k < at + length; k++) taken.add(k);
+  }
+  const cut: number[] = [];
+  for (let i = 0; i < tokens.length;) {
+    const match = starts.get(i);
+    if (!match) {
+      cut.push(ends[i]!);
+      i++;
+      continue;
+    }
+    pushLengths(cut, i === 0 ? start : ends[i - 1]!, rules.special.get(match.special)!);
+    i += match.length;
+  }
+  for (let i = 0; i < cut.length; i++) ends[i] = cut[i]!;
+  ends.length = cut.length;
+}
+
+function loadRules(english: boolean): Rules {
+  const rules: Rules = { english, special: new Map(), longestSpecial: 0, sequences: new Map() };
+  const add = (tokens: readonly string[]) => {
+    const chunk = tokens.join('');
+    rules.longestSpecial = Math.max(rules.longestSpecial, chunk.length);
+    rules.special.set(
+      chunk,
+      tokens.map((t) => t.length),
+    );
+  };
+  const file = readFileSync(asset('core/text/spacy-exceptions.txt'), 'utf8');
+  let forEnglish = false;
+  for (const line of file.split('\n')) {
+    if (line === '# en') forEnglish = true;
+    if (line === '' || line.startsWith('# ') || (forEnglish && !english)) continue;
+    add(line.split(' '));
+    // spaCy adds the curly twin of each exception with an apostrophe, in languages that have exceptions of their own.
+    if (english && line.includes("'")) add(line.replaceAll("'", '’').split(' '));
+  }
+  for (const chunk of rules.special.keys()) {
+    const units = codeUnits(chunk);
+    const ends: number[] = [];
+    cutAffixes(rules, chunk, units, 0, units.length, ends, false);
+    if (!hasAffix(rules, units)) continue;
+    const tokens = ends.map((to, i) => chunk.slice(i === 0 ? 0 : ends[i - 1]!, to));
+    if (tokens.length === 1 && rules.special.get(chunk)!.length === 1) continue;
+    const others = rules.sequences.get(tokens[0]!) ?? [];
+    rules.sequences.set(tokens[0]!, [...others, { tokens, special: chunk }]);
+  }
+  return rules;
+}
+
+function hasAffix({ english }: Rules, units: Uint16Array): boolean {
+  const end = units.length;
+  if (prefixLength(units, 0, end) > 0 || suffixLength(units, 0, end) > 0) return true;
+  for (let i = 0; i < end; i++) if (infixLength(units, 0, i, end, english) > 0) return true;
+  return false;
+}
