@@ -6,6 +6,10 @@ export const COMMANDS: Record<string, { summary: string; load: () => Promise<{ d
   run: { summary: 'run a recipe: make what is missing, reuse what is there', load: () => import('./run.ts') },
   status: { summary: 'what is done, running and stale on a lake', load: () => import('./status.ts') },
   gc: { summary: 'free the space of outputs that no recipe stands for any more', load: () => import('./gc.ts') },
+  extract: {
+    summary: 'find the main text of HTML: a folder, a WARC file, or JSON lines {id, html} or {id, path}',
+    load: () => import('./extract.ts'),
+  },
   filter: {
     summary: 'judge JSON lines by quality filters: {id, text, language?} to {id, keep, verdicts}',
     load: () => import('./filter.ts'),

@@ -145,7 +145,7 @@ async function runTasks(
 ): Promise<void> {
   const { lake, progress, executor } = options;
   const started = new Date();
-  const tasks = await stage.tasks(inputs, params);
+  const tasks = await stage.tasks(inputs, params, lake);
   const pendingUnits = (task: Task) =>
     missing.filter(({ unit, key }) => !readTaskMarker(lake, stage.name, unit.name, key, task.id));
   const queue = tasks.map((task) => ({ task, units: pendingUnits(task) })).filter((t) => t.units.length > 0);

@@ -60,7 +60,8 @@ export interface Stage<R = unknown, P = unknown> {
   units?(params: P): readonly Unit[];
   /** The content of the output, not the key, names it for later stages: for what the outside world decides (a crawl). */
   identity?: 'content';
-  tasks(inputs: Inputs, params: P): readonly Task[] | Promise<readonly Task[]>;
+  /** `lake` is the lake's folder (absolute), for a stage that looks into its inputs to split them. */
+  tasks(inputs: Inputs, params: P, lake: string): readonly Task[] | Promise<readonly Task[]>;
   /** Pure but for its files. A bad record is a decision; a thrown error fails the task, which is tried once more. */
   run(task: Task, params: P, context: TaskContext): Promise<Counts>;
 }

@@ -1,0 +1,122 @@
+// Trains the block model of the main-text extractor: node dist/bench/extraction/train.js [--write]
+// Cross-validation by site first (5 folds); with --write the model of all pages goes to crawlers/extract/main-text.model.json.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { brotliDecompressSync } from 'node:zlib';
+import { join } from 'node:path';
+import { asset, packageRoot } from '../../core/root.ts';
+import { blocksOf, type Blocks } from '../../crawlers/extract/blocks.ts';
+import { FEATURES, featuresOf } from '../../crawlers/extract/features.ts';
+import { contextOf, metadataOf } from '../../crawlers/extract/metadata.ts';
+import { scoreBlocks } from '../../crawlers/extract/model.ts';
+import { parseHtml } from '../../crawlers/extract/tree.ts';
+import { boost, random, type BoostOptions, type Rows } from './boosting.ts';
+import { labelBlocks, scoredWords } from './labels.ts';
+
+export const SETS = ['scrapinghub', 'wceb', 'wcxb', 'zh'] as const;
+export const OPTIONS: BoostOptions = {
+  trees: 160,
+  depth: 5,
+  rate: 0.08,
+  leaf: 0.0005,
+  lambda: 0.0005,
+  rows: 0.5,
+  columns: 0.4,
+  seed: 7,
+};
+
+export interface LearningPage {
+  set: string;
+  id: string;
+  group: string;
+  gold: string;
+  page: Blocks;
+  x: Float32Array;
+  y: Float32Array;
+  weight: Float32Array;
+  fold: number;
+}
+
+const hash = (text: string): number => {
+  let h = 2166136261;
+  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 16777619);
+  return h >>> 0;
+};
+
+/** Pages of the shared sets with gold text, in blocks, with labels; `folder` is shared/data/extraction. */
+export function learningPages(folder: string): LearningPage[] {
+  const out: LearningPage[] = [];
+  for (const set of SETS) {
+    const raw = JSON.parse(brotliDecompressSync(readFileSync(join(folder, set, 'pages.json.br'))).toString()) as Record<
+      string,
+      { html: string; text: string | null; url?: string; group?: string }
+    >;
+    for (const [id, { html, text, url, group }] of Object.entries(raw)) {
+      if (text === null) continue;
+      const { document } = parseHtml(html);
+      const page = blocksOf(document);
+      const meta = metadataOf(document);
+      const x = featuresOf(page, contextOf(meta));
+      const y = labelBlocks(page.blocks, text);
+      const goldWords = scoredWords(text).length;
+      const weight = Float32Array.from(
+        page.blocks,
+        (b) => Math.min(1, b.units / 2 / (goldWords + 40)) + 0.15 / page.blocks.length,
+      );
+      const sum = weight.reduce((a, b) => a + b, 0);
+      if (sum > 2) for (let i = 0; i < weight.length; i++) weight[i]! *= 2 / sum;
+      let site = id;
+      try {
+        if (url) site = new URL(url).hostname.split('.').slice(-2).join('.');
+      } catch {
+        site = id;
+      }
+      out.push({ set, id, group: group ?? set, gold: text, page, x, y, weight, fold: hash(site) % 5 });
+    }
+    const mine = out.filter((p) => p.set === set);
+    for (const p of mine) for (let i = 0; i < p.weight.length; i++) p.weight[i]! *= 250 / mine.length;
+  }
+  return out;
+}
+
+/** One matrix of many pages; names of classes are hidden on every fifth page, so that the model also works without them. */
+export function stack(pages: readonly LearningPage[], seed: number): Rows {
+  const width = FEATURES.length;
+  const n = pages.reduce((sum, p) => sum + p.y.length, 0);
+  const x = new Float32Array(n * width);
+  const y = new Float32Array(n);
+  const weight = new Float32Array(n);
+  const names = FEATURES.map((f) => /^(?:near|above)_/.test(f));
+  const draw = random(seed);
+  let at = 0;
+  for (const p of pages) {
+    x.set(p.x, at * width);
+    if (draw() < 0.2)
+      for (let i = at; i < at + p.y.length; i++) for (let f = 0; f < width; f++) if (names[f]) x[i * width + f] = 0;
+    y.set(p.y, at);
+    weight.set(p.weight, at);
+    at += p.y.length;
+  }
+  return { width, x, y, weight };
+}
+
+if (process.argv[1]?.endsWith('train.js')) {
+  const folder = join(packageRoot, '..', 'shared', 'data', 'extraction');
+  const pages = learningPages(folder);
+  console.log(`${pages.length} pages, ${pages.reduce((n, p) => n + p.y.length, 0)} blocks, ${FEATURES.length} numbers`);
+  if (process.argv.includes('--write')) {
+    const model = boost(stack(pages, 1), FEATURES, OPTIONS);
+    writeFileSync(asset('crawlers/extract/main-text.model.json'), `${JSON.stringify(model)}\n`);
+  } else {
+    for (let fold = 0; fold < 5; fold++) {
+      const model = boost(
+        stack(
+          pages.filter((p) => p.fold !== fold),
+          1,
+        ),
+        FEATURES,
+        OPTIONS,
+      );
+      for (const p of pages.filter((q) => q.fold === fold)) scoreBlocks(model, p.x, FEATURES.length);
+    }
+  }
+}

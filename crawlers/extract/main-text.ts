@@ -1,0 +1,120 @@
+import { blocksOf, place, type Block, type Blocks } from './blocks.ts';
+import { FEATURES, featuresOf, type PageContext } from './features.ts';
+import { blockModel, scoreBlocks, type BlockModel } from './model.ts';
+import { parseHtml, textOf, type Tree } from './tree.ts';
+
+/** Where the text came from: blocks of the page, the article in its JSON-LD, or nothing. */
+export type TextSource = 'page' | 'json_ld' | 'none';
+
+export interface MainText {
+  text: string;
+  source: TextSource;
+}
+
+/** Below this probability in every block, a page is all menu. */
+const HOPELESS = 0.02;
+
+/** The main text of a parsed page: blocks one a line, tables a row a line, list items marked. */
+export function mainText(document: Tree.Document, context: PageContext, model: BlockModel = blockModel()): MainText {
+  const page = blocksOf(document);
+  const kept = chooseBlocks(page, context, model);
+  const text = kept ? render(page, kept) : '';
+  const stated = statedBody(context.articleBody);
+  if (stated.length > 250 && stated.length > 3 * text.length) return { text: stated, source: 'json_ld' };
+  return text === '' ? { text: '', source: 'none' } : { text, source: 'page' };
+}
+
+/** Which blocks are main text; null where none is. */
+export function chooseBlocks(page: Blocks, context: PageContext, model: BlockModel): Uint8Array | null {
+  const { blocks } = page;
+  if (blocks.length === 0) return null;
+  const odds = scoreBlocks(model, featuresOf(page, context), FEATURES.length);
+  const chance = Float64Array.from(odds, (v) => 1 / (1 + Math.exp(-v)));
+  if (chance.every((p) => p < HOPELESS)) return null;
+  return dropCopies(blocks, fillHoles(page, bestSet(blocks, chance), chance));
+}
+
+/** The set of blocks whose expected F1 over words is highest: a prefix of the blocks in the order of their chances. */
+export function bestSet(blocks: readonly Block[], chance: Float64Array): Uint8Array {
+  const order = Array.from(chance.keys()).toSorted((a, b) => chance[b]! - chance[a]! || a - b);
+  const size = (i: number) => blocks[i]!.units || 0.5;
+  let expected = 0;
+  for (const i of order) expected += chance[i]! * size(i);
+  let [right, taken, best, until] = [0, 0, -1, 0];
+  for (const [n, i] of order.entries()) {
+    right += chance[i]! * size(i);
+    taken += size(i);
+    const f1 = (2 * right) / (taken + expected);
+    if (f1 > best) [best, until] = [f1, n + 1];
+  }
+  const kept = new Uint8Array(blocks.length);
+  for (const i of order.slice(0, until)) kept[i] = 1;
+  return kept;
+}
+
+const NEVER_FILLED = place('nav') | place('aside') | place('footer') | place('control') | place('form');
+
+/** A short gap between kept neighbours in the same box is a line of a poem or a list, not a menu. */
+function fillHoles({ blocks, boxes }: Blocks, kept: Uint8Array, chance: Float64Array): Uint8Array {
+  const home = (i: number) => {
+    const b = blocks[i]!;
+    return b.tag === 'div' || b.tag === 'td' || b.tag === 'section' || b.tag === 'article'
+      ? b.box
+      : boxes[b.box]!.parent;
+  };
+  for (let i = 1; i + 1 < blocks.length; i++) {
+    if (kept[i]) continue;
+    let end = i;
+    while (end + 1 < blocks.length && !kept[end + 1] && end - i < 4) end++;
+    const fits =
+      kept[i - 1] === 1 &&
+      kept[end + 1] === 1 &&
+      home(i - 1) === home(end + 1) &&
+      Array.from({ length: end - i + 1 }, (_, k) => i + k).every(
+        (j) =>
+          home(j) === home(i - 1) &&
+          blocks[j]!.linkUnits * 2 <= blocks[j]!.units &&
+          (blocks[j]!.places & NEVER_FILLED) === 0 &&
+          chance[j]! > 0.1,
+      );
+    if (fits) kept.fill(1, i, end + 1);
+    i = end;
+  }
+  return kept;
+}
+
+/** A long block that stands in the text already is a copy for another screen, or a pull quote. */
+function dropCopies(blocks: readonly Block[], kept: Uint8Array): Uint8Array {
+  const seen = new Set<string>();
+  for (const [i, b] of blocks.entries()) {
+    if (!kept[i] || b.text.length < 50) continue;
+    if (seen.has(b.text)) kept[i] = 0;
+    seen.add(b.text);
+  }
+  return kept;
+}
+
+function render({ blocks }: Blocks, kept: Uint8Array): string {
+  let text = '';
+  let last = -1;
+  for (const [i, b] of blocks.entries()) {
+    if (!kept[i]) continue;
+    const sameRow = last >= 0 && b.row >= 0 && blocks[last]!.row === b.row && b.tag !== 'p';
+    if (last >= 0) text += sameRow ? '\t' : '\n';
+    text += b.marker + b.text;
+    last = i;
+  }
+  return text;
+}
+
+/** The article of JSON-LD as plain text; some sites put HTML there. */
+function statedBody(body: string): string {
+  const plain = /<\/?[a-z][^>]{0,200}>|&[a-z]{2,8};/i.test(body)
+    ? textOf(parseHtml(body.replace(/<\/(?:p|div|h\d|li)>|<br\s?\/?>/gi, '\n$&')).document)
+    : body;
+  return plain
+    .split(/[\r\n]+/)
+    .map((line) => line.replace(/\s+/g, ' ').trim())
+    .filter((line) => line !== '')
+    .join('\n');
+}
