@@ -182,7 +182,7 @@ export function contentOf(record: WarcRecord, limits: BodyLimits = BODY_LIMITS):
   const http =
     type !== 'arc_header' &&
     (/^application\/http\b/i.test(field(record, 'Content-Type') ?? '') ||
-      (record.format === 'arc' && /^HTTP\//.test(block.toString('latin1', 0, 5))));
+      (record.format === 'arc' && block.toString('latin1', 0, 5) === 'HTTP/'));
   if (!http || type === 'conversion') {
     if (block.length > limits.bytes) return { ok: false, reason: 'size' };
     const media = field(record, 'Content-Type');

@@ -27,9 +27,18 @@ export async function pumpWithCrawlee<J>(work: Work<J>, width: number): Promise<
   let failure: { error: unknown } | null = null;
   const over = () => failure !== null || work.finished();
   const nothing = () => Promise.resolve(null);
+  // Crawlee would pause on Ctrl-C and go on later; here whoever started the crawl decides.
+  const before = process.listeners('SIGINT');
+  const takeBackInterrupt = () => {
+    for (const listener of process.listeners('SIGINT'))
+      if (!before.includes(listener) && listener.name === 'sigintHandler') process.off('SIGINT', listener);
+  };
   const manager = {
     isFinished: () => Promise.resolve(over() && running.size === 0),
-    isEmpty: () => Promise.resolve(failure !== null || !work.ready()),
+    isEmpty() {
+      takeBackInterrupt();
+      return Promise.resolve(failure !== null || !work.ready());
+    },
     handledCount: () => Promise.resolve(work.counts().done),
     getTotalCount: () => work.counts().done + work.counts().open,
     getPendingCount: () => work.counts().open,
@@ -72,6 +81,9 @@ export async function pumpWithCrawlee<J>(work: Work<J>, width: number): Promise<
       };
     },
   };
+  const config = new Configuration({ persistStorage: false, purgeOnStart: false });
+  // Nothing is stored, so nothing has to be waited for: the timer that it starts for that would hold the process for a second.
+  Object.assign(config.getStorageClient(), { teardown: undefined });
   const crawler = new HttpCrawler(
     {
       // Its options refuse their own `requestManager`; a queue that is handed in becomes the manager.
@@ -89,12 +101,8 @@ export async function pumpWithCrawlee<J>(work: Work<J>, width: number): Promise<
       autoscaledPoolOptions: { maybeRunIntervalSecs: 0.01, loggingIntervalSecs: null },
       statisticsOptions: { logIntervalSecs: 86_400, saveErrorSnapshots: false },
     },
-    new Configuration({ persistStorage: false, purgeOnStart: false }),
+    config,
   );
-  const before = process.listeners('SIGINT');
-  const run = crawler.run();
-  // Crawlee would pause on Ctrl-C and go on later; here whoever started the crawl decides.
-  for (const listener of process.listeners('SIGINT')) if (!before.includes(listener)) process.off('SIGINT', listener);
-  await run;
+  await crawler.run();
   if (failure) throw (failure as { error: unknown }).error;
 }

@@ -1,5 +1,12 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach } from 'vitest';
+import type { Capture } from '../../../core/records/index.ts';
+import { noBrowser } from '../../../crawlers/web/browser.ts';
+import { crawl } from '../../../crawlers/web/crawl.ts';
 import { crawlSection, type CrawlRecipe } from '../../../crawlers/web/recipe.ts';
 
 export type Answer = (request: IncomingMessage, response: ServerResponse) => void;
@@ -56,3 +63,41 @@ export const recipeFor = (site: Site, more: Record<string, unknown> = {}): Crawl
     retries: 0,
     ...more,
   });
+
+const folders: string[] = [];
+const sites: Site[] = [];
+/** Stops every site and removes every folder after each test. */
+export const cleanUp = () =>
+  afterEach(async () => {
+    for (const f of folders.splice(0)) rmSync(f, { recursive: true, force: true });
+    for (const s of sites.splice(0)) await s.close();
+  });
+
+/** Serves a site until the test ends. */
+export const start = async (answers: Parameters<typeof serve>[0]) => {
+  const site = await serve(answers);
+  sites.push(site);
+  return site;
+};
+
+/** Crawls into a folder of its own. */
+export async function run(recipe: CrawlRecipe) {
+  const folder = mkdtempSync(join(tmpdir(), 'garner-crawl-'));
+  folders.push(folder);
+  for (const f of ['warc', 'scratch']) mkdirSync(join(folder, f));
+  const result = await crawl({
+    recipe,
+    warcFolder: join(folder, 'warc'),
+    warcFolderInRows: 'warc',
+    scratch: join(folder, 'scratch'),
+    browser: noBrowser,
+    progress() {},
+  });
+  return { folder, ...result };
+}
+
+/** Rows by path: outcome, with the reason after a colon where there is one. */
+export const verdicts = (site: Site, rows: Capture[]) =>
+  Object.fromEntries(
+    rows.map((r) => [r.url.replace(site.url, ''), r.reason ? `${r.outcome}: ${r.reason}` : r.outcome]),
+  );
