@@ -28,7 +28,7 @@ export interface Tokenizer {
   encodeBytes(utf8: Uint8Array): Uint32Array;
   /** The text of ids; special tokens by their names, bytes that are no UTF-8 as U+FFFD. Throws a RangeError for an id there is not. */
   decode(ids: ArrayLike<number>): string;
-  /** The bytes of one token; the name of a special one. */
+  /** The bytes of one token; the name of a special one; none for an id that stands for nothing. */
   bytesOf(id: number): Uint8Array;
 }
 
@@ -39,6 +39,7 @@ export interface LoadOptions {
   engine?: 'typescript' | undefined;
 }
 
+const NOTHING = new Uint8Array(0);
 const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
@@ -50,9 +51,9 @@ export function loadTokenizer(source: string | Vocabulary, options: LoadOptions 
   const size = vocabularySize(vocabulary);
   const names = new Map(Object.entries(vocabulary.specialTokens).map(([name, id]) => [id, encoder.encode(name)]));
   const bytesOf = (id: number): Uint8Array => {
-    const bytes = names.get(id) ?? vocabulary.tokens[id];
-    if (!bytes) throw new RangeError(`${id} is no id of this tokenizer (0 to ${size - 1})`);
-    return bytes;
+    if (!(Number.isInteger(id) && id >= 0 && id < size))
+      throw new RangeError(`${id} is no id of this tokenizer (0 to ${size - 1})`);
+    return names.get(id) ?? vocabulary.tokens[id] ?? NOTHING;
   };
   return {
     split: vocabulary.split,

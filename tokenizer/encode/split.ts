@@ -22,9 +22,9 @@ export function openSplitter(bytes: Uint8Array, split: SplitName): (i: number) =
   return split === 'cl100k' ? (i) => nextCl100k(t, i) : (i) => nextO200k(t, i);
 }
 
-/** True where a letter stands at byte i. */
-export const isLetterAt = (bytes: Uint8Array, i: number): boolean =>
-  i < bytes.length && (classAt({ s: bytes, length: 0, ...classTable() }, i) & LETTER) !== 0;
+/** Class bits of the character at byte i. */
+export const classOf = (bytes: Uint8Array, i: number): number =>
+  i < bytes.length ? classAt({ s: bytes, length: 0, ...classTable() }, i) : 0;
 
 function classAt(t: Cursor, i: number): number {
   const { s } = t;

@@ -1,5 +1,6 @@
 import { linesOf } from '../../core/files.ts';
-import { isLetterAt } from '../encode/split.ts';
+import { LETTER, WHITE_SPACE } from '../encode/classes.ts';
+import { classOf } from '../encode/split.ts';
 
 /** Text is handed on in pieces of about this size [bytes]. */
 const CHUNK = 8 << 20;
@@ -9,8 +10,8 @@ const LONGEST_LINE = 64 << 20;
 const LINE_FEED = 10;
 
 /**
- * A stream of plain text in chunks. It is cut between a line feed and a letter, where under every split pattern a
- * pre-token ends, so that the chunks have the pre-tokens of the whole.
+ * A stream of plain text in chunks. It is cut between a single line feed and a letter: there a pre-token ends
+ * under every split pattern, so that the chunks have the pre-tokens of the whole.
  */
 export async function* chunksOf(bytes: AsyncIterable<Uint8Array>, chunk: number = CHUNK): AsyncGenerator<Uint8Array> {
   let held: Uint8Array[] = [];
@@ -29,9 +30,16 @@ export async function* chunksOf(bytes: AsyncIterable<Uint8Array>, chunk: number 
 }
 
 function lastBorder(bytes: Uint8Array): number | undefined {
-  for (let i = bytes.lastIndexOf(LINE_FEED); i >= 0; i = i === 0 ? -1 : bytes.lastIndexOf(LINE_FEED, i - 1))
-    if (isLetterAt(bytes, i + 1)) return i + 1;
+  for (let i = bytes.lastIndexOf(LINE_FEED); i > 0; i = bytes.lastIndexOf(LINE_FEED, i - 1))
+    if (classOf(bytes, i + 1) & LETTER && !(classBefore(bytes, i) & WHITE_SPACE)) return i + 1;
   return undefined;
+}
+
+/** Class bits of the character that ends before byte i > 0. */
+function classBefore(bytes: Uint8Array, i: number): number {
+  let start = i - 1;
+  while (start > 0 && i - start < 4 && (bytes[start]! & 0xc0) === 0x80) start--;
+  return classOf(bytes, start);
 }
 
 /** The texts of JSON lines, each by itself; `bad` is told of lines without a text. */
