@@ -1,11 +1,39 @@
 import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { explainSystemError } from '../core/errors.ts';
 import { parseRecipe } from '../core/recipe/read.ts';
 import type { AnyStage } from '../core/stage/index.ts';
+import { filesSection } from '../crawlers/archives/recipe.ts';
+import { crawlSection } from '../crawlers/web/recipe.ts';
+import crawl from '../crawlers/stages/crawl.ts';
+import extract from '../crawlers/stages/extract.ts';
+import index from '../crawlers/stages/index-archives.ts';
+import read from '../crawlers/stages/read.ts';
+import { dedupRecipe } from '../datasets/dedup/recipe.ts';
+import dedup from '../datasets/dedup/stages/dedup.ts';
+import signatures from '../datasets/dedup/stages/signatures.ts';
+import { mixRecipe } from '../datasets/mix/recipe.ts';
+import mix from '../datasets/mix/stage.ts';
+import { maskSection } from '../filters/privacy/recipe.ts';
+import { filtersSection } from '../filters/recipe.ts';
+import judge from '../filters/stages/judge.ts';
+import mask from '../filters/stages/mask.ts';
+import measure from '../filters/stages/measure.ts';
+import { tokenizerRecipe } from '../tokenizer/recipe.ts';
+import shards from '../tokenizer/shards/stage.ts';
+import tokenizer from '../tokenizer/train/stage.ts';
+import { finetuneSection, pretrainSection } from '../trainer/recipe.ts';
+import pretrain from '../trainer/stages/pretrain.ts';
 
-/** The arrow: every stage, in the order in which they run. A stage meets the others only here and through the lake's files. */
-export const STAGES: readonly AnyStage[] = [];
+/** The arrow: every stage, in the order in which they run. They meet only here and through the lake's files. */
+export const STAGES: readonly AnyStage[] = [
+  ...[crawl, index, read, extract],
+  ...[measure, judge, mask],
+  ...[signatures, dedup, mix],
+  ...[tokenizer, shards],
+  ...[pretrain],
+];
 
 /** A recipe: one section a folder, each owned by the folder that reads it. */
 export const recipeSchema = z.strictObject({
@@ -13,6 +41,15 @@ export const recipeSchema = z.strictObject({
     .string()
     .regex(/^[\p{L}\p{N}][\p{L}\p{N}._-]{0,99}$/u, 'letters, digits, ".", "_" and "-" only')
     .describe('names the recipe, its lake and its runs'),
+  crawl: crawlSection.optional(),
+  files: filesSection.optional(),
+  filters: filtersSection.optional(),
+  mask: maskSection.optional(),
+  dedup: dedupRecipe.optional(),
+  mix: mixRecipe.optional(),
+  tokenizer: tokenizerRecipe.optional(),
+  pretrain: pretrainSection.optional(),
+  finetune: finetuneSection.optional(),
 });
 
 export type Recipe = z.output<typeof recipeSchema> & Record<string, unknown>;
@@ -27,4 +64,11 @@ export function loadRecipe(path: string): Recipe {
 }
 
 /** The same for text in hand; `path` says where it came from. */
-export const recipeOf = (path: string, source: string): Recipe => parseRecipe(path, source, recipeSchema);
+export function recipeOf(path: string, source: string): Recipe {
+  const recipe: Recipe = parseRecipe(path, source, recipeSchema);
+  const from = (relative: string) => resolve(dirname(path), relative);
+  for (const file of recipe.files ?? []) file.path = from(file.path);
+  if (recipe.tokenizer?.file !== undefined) recipe.tokenizer.file = from(recipe.tokenizer.file);
+  if (recipe.finetune && recipe.finetune.data !== 'builtin') recipe.finetune.data = from(recipe.finetune.data);
+  return recipe;
+}

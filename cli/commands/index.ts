@@ -3,6 +3,10 @@ import type { Command } from '../command.ts';
 /** Every command, in the order of the arrow; loaded only when it is asked for, since some of them import heavy libraries. */
 export const COMMANDS: Record<string, { summary: string; load: () => Promise<{ default: Command }> }> = {
   init: { summary: 'write a commented recipe to start from', load: () => import('./init.ts') },
+  quickstart: {
+    summary: 'serve the sample site and run the whole arrow on it',
+    load: () => import('./quickstart.ts'),
+  },
   run: { summary: 'run a recipe: make what is missing, reuse what is there', load: () => import('./run.ts') },
   status: { summary: 'what is done, running and stale on a lake', load: () => import('./status.ts') },
   gc: { summary: 'free the space of outputs that no recipe stands for any more', load: () => import('./gc.ts') },
