@@ -1,5 +1,5 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
-import { quote } from '../../core/lake/duckdb.ts';
+import { freshConnection, quote } from '../../core/lake/duckdb.ts';
 import { GarnerError, nearest } from '../../core/errors.ts';
 import { stableJson } from '../../core/hash.ts';
 
@@ -122,4 +122,18 @@ async function functionKinds(db: DuckDBConnection): Promise<Map<string, 'aggrega
   for (const [name, aggregate, unstable] of result.getRows())
     if (aggregate || unstable) kinds.set(String(name), aggregate ? 'aggregate' : 'unstable');
   return kinds;
+}
+
+/** Checks each expression of a mix; before a run begins without a database. Columns are known, and checked, when it runs. */
+export async function checkMix(
+  mix: { where?: string | undefined; by: readonly { where: string }[] },
+  database?: DuckDBConnection,
+): Promise<void> {
+  const db = database ?? (await freshConnection());
+  try {
+    if (mix.where !== undefined) await checkExpression(db, mix.where, 'mix.where');
+    for (const [i, rule] of mix.by.entries()) await checkExpression(db, rule.where, `mix.by[${i}].where`);
+  } finally {
+    if (!database) db.closeSync();
+  }
 }

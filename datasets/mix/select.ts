@@ -4,7 +4,7 @@ import { nearest } from '../../core/errors.ts';
 import { documentParts } from '../../core/lake/documents.ts';
 import { fileList, quote } from '../../core/lake/duckdb.ts';
 import { filesIn, only, type TaskContext } from '../../core/stage/index.ts';
-import { checkExpression, expressionError } from './expression.ts';
+import { checkMix, expressionError } from './expression.ts';
 import type { MixRecipe } from './recipe.ts';
 import { measuredFilters, MIX_COLUMNS, partSql } from './view.ts';
 
@@ -22,8 +22,7 @@ const draw = (seed: number, purpose: string, id: string) =>
  */
 export async function selectDocuments(db: DuckDBConnection, mix: MixRecipe, io: TaskContext): Promise<void> {
   const where = mix.where ?? 'true';
-  await checkExpression(db, where, 'mix.where');
-  for (const [i, rule] of mix.by.entries()) await checkExpression(db, rule.where, `mix.by[${i}].where`);
+  await checkMix(mix, db);
   await db.run(`CREATE TABLE dropped AS ${droppedSql(io)}`);
   await db.run(`CREATE TABLE seen (id VARCHAR, fits BOOLEAN, weight DOUBLE, split VARCHAR, repeats BIGINT, draw DOUBLE,
     place DOUBLE, source VARCHAR, url VARCHAR, title VARCHAR, language VARCHAR, licence VARCHAR, text VARCHAR)`);

@@ -155,6 +155,38 @@ test('mistakes/38, 39, 43, 44, 66: any order and split gives the same bytes; eve
     for (const b of kept.slice(i + 1)) expect(jaccard(sets.get(a.id)!, sets.get(b.id)!)).toBeLessThan(0.8);
 });
 
+test('mistakes/40, 42: three copies are three rows that each name the kept one, whatever the ids', async () => {
+  const ids = ['0'.repeat(32), '00000000ffffffff'.padEnd(32, '0'), 'f'.repeat(32), '000000ffffffffff'.padEnd(32, 'f')];
+  const { rows } = await deduplicate({ parts: [ids.map((id) => ({ id, text: original }))] });
+  expect(pairsOf(rows)).toEqual(
+    ids
+      .slice(1)
+      .toSorted()
+      .map((id) => `${id} exact of ${ids[0]!}`),
+  );
+});
+
+const OPTIONS = {
+  threshold: 0.7,
+  recall: 0.9,
+  normalise: true,
+  functions: 256,
+  seed: 2,
+  keep: 'first',
+};
+const sets = [...Object.entries(OPTIONS).map(([name, value]) => ({ [name]: value })), OPTIONS];
+test.each(sets)('mistakes/46: with %j set, exact and near-duplicates are found', async (options) => {
+  const parts = [
+    [
+      { id: 'a', text: original },
+      { id: 'b', text: original.toUpperCase() },
+      { id: 'c', text: changed(original, 150, 'x') },
+    ],
+  ];
+  const { rows } = await deduplicate({ parts }, options);
+  expect(rows.map((r) => r.kind).toSorted()).toEqual(['exact', 'near']);
+});
+
 test('mistakes/29, 50: no files, no rows, texts without tokens, one token, a very long token', async () => {
   expect((await deduplicate({ parts: [] })).counts).toEqual({});
   expect((await deduplicate({ parts: [[]] })).counts).toMatchObject({ documents: 0, kept: 0 });
