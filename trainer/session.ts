@@ -1,18 +1,17 @@
-/** A Llama-style model; Hugging Face's config.json in garner's words (training.md §1.1). All counts, no units. */
-export interface ModelConfig {
-  architecture: 'llama';
-  vocabulary: number;
-  layers: number;
-  width: number;
-  heads: number;
-  keyValueHeads: number;
-  headSize: number;
-  feedForward: number;
-  context: number;
-  ropeTheta: number;
-  normEpsilon: number;
-  tiedEmbeddings: boolean;
-}
+import { GarnerError } from '../core/errors.ts';
+import { openEngine } from './engines/open.ts';
+import { checkConfig, type ModelConfig } from './model/config.ts';
+import { initialise } from './model/initialise.ts';
+import { weightsOf } from './model/weights.ts';
+import { HYPER } from './ops/adamw/reference.ts';
+import type { Numbers, Tensor } from './ops/define.ts';
+import { fillTable } from './ops/rope/reference.ts';
+import { layOut, plan } from './program/plan.ts';
+import { bind, viewOf, type Arena } from './program/replay.ts';
+import { trainingPrograms } from './program/training.ts';
+
+export type { ModelConfig } from './model/config.ts';
+export { openDecoder, type Decoder, type DecoderOptions } from './program/decoder.ts';
 
 export interface SessionOptions {
   /** Rows of a micro-batch. */
@@ -73,23 +72,151 @@ export interface TrainingSession {
   close(): void;
 }
 
-/** Plans a model's arena, fills the weights from the seed and records its programs. Throws GarnerError on a bad shape. */
+/**
+ * Plans a model's arena, fills the weights from the seed and records its programs: forward and backward, forward alone,
+ * and the update. Each method then is one replay and allocates nothing. Throws a GarnerError on a shape that cannot be.
+ */
 export function openSession(config: ModelConfig, options: SessionOptions): TrainingSession {
-  throw new Error(`not there yet: ${config.architecture} ${options.engine}`);
+  checkConfig(config);
+  const { batch, sequence, threads } = options;
+  if (!(Number.isInteger(batch) && batch > 0 && Number.isInteger(sequence) && sequence > 0))
+    throw new GarnerError({ what: `a micro-batch of ${batch} × ${sequence} tokens cannot be trained`, fault: 2 });
+  if (sequence > config.context)
+    throw new GarnerError({
+      what: `rows of ${sequence} tokens are longer than the model's context of ${config.context}`,
+      hint: 'shorten the rows or raise the context',
+      fault: 2,
+    });
+
+  const { fixed, learn, judge, update } = trainingPrograms(config, batch, sequence);
+  const plans = { learn: plan(learn), judge: plan(judge), update: plan(update) };
+  const engine = openEngine(options.engine, threads);
+
+  const places = new Map<Tensor, number>();
+  const { weight, gradient, first, second } = fixed.whole;
+  const bytes = {
+    weights: layOut(fixed.weights, 4, places, false),
+    gradients: layOut(fixed.gradients, 4, places, false),
+    optimizer: layOut([first, second], 4, places, true),
+    inputs: layOut(Object.values(fixed.inputs), 4, places, true),
+    activations: Math.max(plans.learn.activations, plans.judge.activations),
+  };
+  places.set(weight, 0).set(gradient, 0);
+  const given = options.gradients;
+  if (given && given.byteLength < bytes.gradients)
+    throw new RangeError(`gradients has ${given.length} places, ${bytes.gradients / 4} are needed`);
+  const arena: Arena = {
+    fixed: places,
+    regions: {
+      weights: engine.allocate(bytes.weights),
+      gradients: given ?? engine.allocate(bytes.gradients),
+      optimizer: engine.allocate(bytes.optimizer),
+      inputs: engine.allocate(bytes.inputs),
+      activations: engine.allocate(bytes.activations),
+    },
+  };
+  const view = <T extends Numbers>(tensor: Tensor) => viewOf(tensor, arena, plans.learn) as T;
+  const inputs = {
+    tokens: view<Int32Array>(fixed.inputs.tokens),
+    targets: view<Int32Array>(fixed.inputs.targets),
+    positions: view<Int32Array>(fixed.inputs.positions),
+    starts: view<Int32Array>(fixed.inputs.starts),
+    hyper: view<Float64Array>(fixed.inputs.hyper),
+    norm: view<Float64Array>(fixed.inputs.norm),
+  };
+  const losses = {
+    learn: viewOf(learn.loss, arena, plans.learn),
+    judge: viewOf(judge.loss, arena, plans.judge),
+  };
+  const run = {
+    learn: bind(learn, plans.learn, arena, engine),
+    judge: bind(judge, plans.judge, arena, engine),
+    update: bind(update, plans.update, arena, engine),
+  };
+  fillTable(view(fixed.inputs.table), sequence, config.headSize, config.ropeTheta);
+
+  const specs = weightsOf(config);
+  const tensors = specs.map(({ name, shape, decay }, i) => ({
+    name,
+    shape,
+    decay,
+    weight: view<Float32Array>(fixed.weights[i]!),
+    gradient: view<Float32Array>(fixed.gradients[i]!),
+  }));
+  const named = new Map(tensors.map((t) => [t.name, t.weight]));
+  initialise(config, options.seed, (name) => named.get(name)!);
+  const zones = {
+    weights: view<Float32Array>(weight),
+    gradients: view<Float32Array>(gradient),
+    moments: { first: view<Float32Array>(first), second: view<Float32Array>(second) },
+  };
+
+  const pass = (which: 'learn' | 'judge', tokens: Int32Array, targets: Int32Array, documents?: Int32Array) => {
+    takeRows(inputs, { tokens, targets, documents }, config.vocabulary, sequence);
+    run[which]();
+    let lossSum = 0;
+    let trained = 0;
+    const loss = losses[which];
+    for (let i = 0; i < loss.length; i++) {
+      if (targets[i]! < 0) continue;
+      lossSum += loss[i]!;
+      trained++;
+    }
+    return { lossSum, tokens: trained };
+  };
+
+  return {
+    config,
+    parameters: zones.weights.length,
+    tensors,
+    ...zones,
+    zeroGradients: () => void zones.gradients.fill(0),
+    forwardBackward: (tokens, targets, documents) => pass('learn', tokens, targets, documents),
+    evaluate: (tokens, targets, documents) => pass('judge', tokens, targets, documents),
+    update(o) {
+      const corrected = { ...o, correction1: 1 - o.beta1 ** o.step, correction2: 1 - o.beta2 ** o.step };
+      HYPER.forEach((name, i) => (inputs.hyper[i] = corrected[name]));
+      run.update();
+      return { gradientNorm: inputs.norm[0]! * Math.abs(o.gradientScale) };
+    },
+    memory: () => ({
+      weights: bytes.weights,
+      gradients: bytes.gradients,
+      optimizer: bytes.optimizer,
+      activations: bytes.activations + bytes.inputs + engine.scratchBytes(),
+    }),
+    close: () => engine.close(),
+  };
 }
 
-export interface Decoder {
-  reset(): void;
-  /** Logits [vocabulary] after these tokens; a view that the next call overwrites. */
-  feed(tokens: readonly number[]): Float32Array;
-  length: number;
+interface Rows {
+  tokens: Int32Array;
+  targets: Int32Array;
+  documents?: Int32Array | undefined;
 }
 
-/** A model with a cache of keys and values, for sampling. `weights` gives a tensor by its Hugging Face name. */
-export function openDecoder(
-  config: ModelConfig,
-  weights: (name: string) => Float32Array,
-  options: { length: number; threads: number; engine: 'cpu' | 'reference' },
-): Decoder {
-  throw new Error(`not there yet: ${config.architecture} ${options.engine} ${weights.length}`);
+/** Copies a micro-batch into the arena. Throws where an id is outside the vocabulary: a kernel would write anywhere. */
+function takeRows(
+  into: Record<'tokens' | 'targets' | 'positions' | 'starts', Int32Array>,
+  { tokens, targets, documents }: Rows,
+  vocabulary: number,
+  sequence: number,
+): void {
+  const size = into.tokens.length;
+  if (tokens.length !== size || targets.length !== size || (documents && documents.length !== size))
+    throw new RangeError(`a micro-batch has ${size} tokens; given: ${tokens.length}, targets ${targets.length}`);
+  for (let i = 0; i < size; i++) {
+    const token = tokens[i]!;
+    const target = targets[i]!;
+    if (token < 0 || token >= vocabulary || target < -1 || target >= vocabulary)
+      throw new RangeError(`token ${token}, target ${target} at ${i}: the vocabulary has ${vocabulary}`);
+  }
+  into.tokens.set(tokens);
+  into.targets.set(targets);
+  for (let i = 0, start = 0; i < size; i++) {
+    const place = i % sequence;
+    if (place === 0 || (documents && documents[i] !== documents[i - 1])) start = place;
+    into.starts[i] = start;
+    into.positions[i] = place - start;
+  }
 }

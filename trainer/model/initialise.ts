@@ -1,0 +1,25 @@
+import type { ModelConfig } from './config.ts';
+import { fillNormal } from './philox.ts';
+import { weightsOf } from './weights.ts';
+
+const DEVIATION = 0.02;
+
+/**
+ * Fills the weights: N(0, 0.02), the ends of residual branches N(0, 0.02/√(2L)), norms 1 (GPT-2's scheme; the loss starts
+ * at ln V). The same numbers from a seed on every engine, whatever the order of tensors: a stream is named by its tensor.
+ */
+export function initialise(config: ModelConfig, seed: number, weight: (name: string) => Float32Array): void {
+  for (const { name, start } of weightsOf(config)) {
+    const into = weight(name);
+    if (start === 'one') into.fill(1);
+    else
+      fillNormal(into, start === 'normal' ? DEVIATION : DEVIATION / Math.sqrt(2 * config.layers), seed, streamOf(name));
+  }
+}
+
+/** FNV-1a of a name, 32 bits. */
+function streamOf(name: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193);
+  return hash;
+}

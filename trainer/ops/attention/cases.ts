@@ -1,0 +1,60 @@
+import type { OpCase } from '../case.ts';
+import { attention, cachedAttention } from './op.ts';
+
+interface Shape {
+  batch: number;
+  length: number;
+  heads: number;
+  groups: number;
+  size: number;
+}
+
+const of = (name: string, s: Shape, start: (i: number) => number = () => 0, scale = 1): OpCase => ({
+  name,
+  inputs: {
+    q: { shape: [s.batch * s.length, s.heads * s.size], scale },
+    k: { shape: [s.batch * s.length, s.groups * s.size], scale },
+    v: { shape: [s.batch * s.length, s.groups * s.size] },
+    starts: { shape: [s.batch * s.length], whole: (i) => start(i % s.length) },
+  },
+  call: (t) => attention({ q: t['q']!, k: t['k']!, v: t['v']!, starts: t['starts']! }, s),
+});
+
+const cached = (name: string, rows: number, first: number, s: Omit<Shape, 'batch'>): OpCase => ({
+  name,
+  inputs: {
+    keys: { shape: [s.length, s.groups * s.size] },
+    values: { shape: [s.length, s.groups * s.size] },
+    q: { shape: [rows, s.heads * s.size] },
+    k: { shape: [rows, s.groups * s.size] },
+    v: { shape: [rows, s.groups * s.size] },
+    positions: { shape: [rows], whole: (i) => first + i },
+  },
+  call: (t) =>
+    cachedAttention(
+      {
+        keys: t['keys']!,
+        values: t['values']!,
+        q: t['q']!,
+        k: t['k']!,
+        v: t['v']!,
+        positions: t['positions']!,
+      },
+      s,
+    ),
+});
+
+export const cases: OpCase[] = [
+  of('one token sees itself', { batch: 1, length: 1, heads: 1, groups: 1, size: 2 }),
+  of('shorter than a vector', { batch: 2, length: 7, heads: 2, groups: 1, size: 6 }),
+  of('one block', { batch: 1, length: 64, heads: 2, groups: 2, size: 16 }),
+  of('one past a block, three heads a group', { batch: 2, length: 65, heads: 3, groups: 1, size: 10 }),
+  of('several blocks', { batch: 1, length: 193, heads: 1, groups: 1, size: 32 }),
+  of('documents that begin anywhere', { batch: 2, length: 150, heads: 2, groups: 1, size: 18 }, (i) =>
+    i < 5 ? 0 : i < 70 ? 5 : i < 71 ? 70 : i < 149 ? 71 : 149,
+  ),
+  of('every token a document', { batch: 1, length: 70, heads: 1, groups: 1, size: 16 }, (i) => i),
+  of('sharp scores', { batch: 1, length: 80, heads: 2, groups: 2, size: 16 }, () => 0, 12),
+  cached('cached, the first token', 1, 0, { length: 9, heads: 2, groups: 1, size: 6 }),
+  cached('cached, a chunk in the middle', 5, 40, { length: 50, heads: 4, groups: 2, size: 20 }),
+];

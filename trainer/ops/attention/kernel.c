@@ -1,0 +1,230 @@
+// Causal attention inside documents. Vectors run over queries: the largest score, the sum and the rescaling of the online
+// softmax (Milakov & Gimelshein 2018, arXiv:1805.02867; Dao 2023, arXiv:2307.08691) are then plain vector operations.
+#include "trainer/engines/cpu/kernel.h"
+
+#define QUERIES 64  // of a block; scores lie as [keys, queries]
+#define KEYS 64
+#define STEP 16     // keys that share a first query in a block on the diagonal
+
+// to[d][i] = from[i][d] * scale for i < n, zero up to QUERIES
+static void turn(float *to, const float *from, long row, long n, long size, float scale) {
+  for (long d = 0; d < size; d++) {
+    for (long i = 0; i < n; i++) to[d * QUERIES + i] = from[i * row + d] * scale;
+    for (long i = n; i < QUERIES; i++) to[d * QUERIES + i] = 0;
+  }
+}
+
+// The first query of the block that sees key j, rounded down to whole vectors.
+static inline long first_lane(long j, long i0) { return j <= i0 ? 0 : (j - i0) / LANES * LANES; }
+
+typedef struct {
+  long i0, n;                // queries i0 .. i0 + n
+  int32_t start[QUERIES] __attribute__((aligned(64)));  // the first key of each; of queries that are none, beyond all keys
+  long begin;                // the first key of the block
+} Block;
+
+static Block open_block(const int32_t *starts, long i0, long length) {
+  Block b = {.i0 = i0, .n = length - i0 < QUERIES ? length - i0 : QUERIES};
+  for (long i = 0; i < QUERIES; i++) b.start[i] = i < b.n ? starts[i0 + i] : INT32_MAX;
+  b.begin = b.start[0];
+  return b;
+}
+
+// Whether keys j0 .. j0 + n need no mask: every query sees them all.
+static inline int whole(const Block *b, long j0, long n) {
+  return b->n == QUERIES && j0 + n - 1 <= b->i0 && b->start[QUERIES - 1] <= j0;
+}
+
+static inline VecI sees(const Block *b, long j, long lane) {
+  VecI query, start;
+  for (int l = 0; l < LANES; l++) query[l] = (int32_t)(b->i0 + lane) + l;
+  memcpy(&start, b->start + lane, sizeof start);
+  return (query >= (int32_t)j) & (start <= (int32_t)j);
+}
+
+static inline Vec only(Vec v, VecI mask) { return (Vec)((VecI)v & mask); }
+
+// o [B T, H Q], lse [B H T], q [B T, H Q], k, v [B T, G Q], starts [B T] · batch, length, heads, groups, size
+void attention_forward(const Call *call, const Team *team) {
+  float *o = F32(call, 0), *lse = F32(call, 1);
+  const float *q = F32(call, 2), *k = F32(call, 3), *v = F32(call, 4);
+  const int32_t *starts = I32(call, 5);
+  long batch = LONG(call, 0), length = LONG(call, 1), heads = LONG(call, 2), groups = LONG(call, 3), size = LONG(call, 4);
+  long blocks = (length + QUERIES - 1) / QUERIES, row = heads * size, kv_row = groups * size;
+  float *qt = team->own, *ot = qt + size * QUERIES, *s = ot + size * QUERIES;
+  float scale = (float)(1 / sqrt((double)size));
+  for (long unit = team->index; unit < batch * heads * blocks; unit += team->count) {
+    long which = unit / blocks, b = which / heads, h = which % heads;
+    long i0 = (unit + which) % blocks * QUERIES;  // shifted, so that a thread does not always get the long ones
+    Block block = open_block(starts + b * length, i0, length);
+    const float *keys = k + b * length * kv_row + h / (heads / groups) * size;
+    const float *values = v + (keys - k);
+    turn(qt, q + (b * length + i0) * row + h * size, row, block.n, size, scale);
+    memset(ot, 0, (size_t)(size * QUERIES) * sizeof(float));
+    float most[QUERIES] __attribute__((aligned(64))), total[QUERIES] __attribute__((aligned(64)));
+    for (long i = 0; i < QUERIES; i++) most[i] = -INFINITY, total[i] = 0;
+    for (long j0 = block.begin; j0 < i0 + block.n; j0 += KEYS) {
+      long n = i0 + block.n - j0 < KEYS ? i0 + block.n - j0 : KEYS;
+      int clear = whole(&block, j0, n);
+      for (long j = 0, step = clear ? n : STEP; j < n; j += step) {
+        long lane = clear ? 0 : first_lane(j0 + j, i0), m = n - j < step ? n - j : step;
+        gemm_small(m, QUERIES - lane, size, keys + (j0 + j) * kv_row, kv_row, 1, qt + lane, QUERIES,
+                   s + j * QUERIES + lane, QUERIES, 0);
+      }
+      for (long lane = 0; lane < QUERIES; lane += LANES) {
+        long last = n;  // keys from here on, in whole steps, are seen by no query of this vector
+        if (!clear && i0 + lane + LANES - j0 < n) {
+          last = i0 + lane + LANES - j0;
+          if (last <= 0) continue;
+          last = (last + STEP - 1) / STEP * STEP;
+          if (last > n) last = n;
+        }
+        Vec before = load(most + lane), now = before;
+        for (long j = 0; j < last; j++) {
+          Vec score = load(s + j * QUERIES + lane);
+          if (!clear) {
+            VecI mask = sees(&block, j0 + j, lane);
+            score = (Vec)(((VecI)score & mask) | ((VecI)splat(-INFINITY) & ~mask));
+            store(s + j * QUERIES + lane, score);
+          }
+          now = larger(score, now);
+        }
+        Vec base = only(now, now > -INFINITY);  // a query that has seen no key yet
+        Vec added = {0};
+        for (long j = 0; j < last; j++) {
+          Vec score = load(s + j * QUERIES + lane), p = vexp(score - base);
+          if (!clear) p = only(p, score != -INFINITY);
+          store(s + j * QUERIES + lane, p);
+          added += p;
+        }
+        Vec fade = vexp(before - base);
+        store(total + lane, load(total + lane) * fade + added);
+        store(most + lane, now);
+        if (j0 > block.begin)
+          for (long d = 0; d < size; d++) store(ot + d * QUERIES + lane, load(ot + d * QUERIES + lane) * fade);
+      }
+      for (long j = 0, step = clear ? n : STEP; j < n; j += step) {
+        long lane = clear ? 0 : first_lane(j0 + j, i0), m = n - j < step ? n - j : step;
+        // lanes past the diagonal inside a vector were masked to zero; whole vectors before it are left out
+        gemm_small(size, QUERIES - lane, m, values + (j0 + j) * kv_row, 1, kv_row, s + j * QUERIES + lane, QUERIES,
+                   ot + lane, QUERIES, 1);
+      }
+    }
+    for (long i = 0; i < block.n; i++) {
+      float *out = o + (b * length + i0 + i) * row + h * size;
+      float by = total[i] > 0 || total[i] != total[i] ? 1 / total[i] : 0;
+      for (long d = 0; d < size; d++) out[d] = ot[d * QUERIES + i] * by;
+      lse[which * length + i0 + i] = most[i] + logf(total[i]);
+    }
+  }
+}
+
+// dq [B T, H Q], dk, dv [B T, G Q], do, o [B T, H Q], lse [B H T], q, k, v, starts · batch, length, heads, groups, size
+// One thread has a group of heads of one row: dk and dv are written by nobody else.
+void attention_backward(const Call *call, const Team *team) {
+  float *dq = F32(call, 0), *dk = F32(call, 1), *dv = F32(call, 2);
+  const float *grad = F32(call, 3), *o = F32(call, 4), *lse = F32(call, 5), *q = F32(call, 6), *k = F32(call, 7),
+              *v = F32(call, 8);
+  const int32_t *starts = I32(call, 9);
+  long batch = LONG(call, 0), length = LONG(call, 1), heads = LONG(call, 2), groups = LONG(call, 3), size = LONG(call, 4);
+  long row = heads * size, kv_row = groups * size, of_group = heads / groups;
+  float *qt = team->own, *dot = qt + size * QUERIES, *dqt = dot + size * QUERIES, *p = dqt + size * QUERIES,
+        *ds = p + KEYS * QUERIES;
+  float scale = (float)(1 / sqrt((double)size));
+  for (long unit = team->index; unit < batch * groups; unit += team->count) {
+    long b = unit / groups, group = unit % groups, kv_at = b * length * kv_row + group * size;
+    const float *keys = k + kv_at, *values = v + kv_at;
+    for (long j = 0; j < length; j++) {
+      if (!ADDS(call, 1)) memset(dk + kv_at + j * kv_row, 0, (size_t)size * sizeof(float));
+      if (!ADDS(call, 2)) memset(dv + kv_at + j * kv_row, 0, (size_t)size * sizeof(float));
+    }
+    for (long h = group * of_group; h < (group + 1) * of_group; h++)
+      for (long i0 = 0; i0 < length; i0 += QUERIES) {
+        Block block = open_block(starts + b * length, i0, length);
+        long at = (b * length + i0) * row + h * size;
+        turn(qt, q + at, row, block.n, size, 1);
+        turn(dot, grad + at, row, block.n, size, 1);
+        memset(dqt, 0, (size_t)(size * QUERIES) * sizeof(float));
+        float level[QUERIES] __attribute__((aligned(64))) = {0}, delta[QUERIES] __attribute__((aligned(64))) = {0};
+        for (long i = 0; i < block.n; i++) {
+          level[i] = lse[(b * heads + h) * length + i0 + i];
+          for (long d = 0; d < size; d++) delta[i] += grad[at + i * row + d] * o[at + i * row + d];
+        }
+        for (long j0 = block.begin; j0 < i0 + block.n; j0 += KEYS) {
+          long n = i0 + block.n - j0 < KEYS ? i0 + block.n - j0 : KEYS;
+          int clear = whole(&block, j0, n);
+          for (long j = 0, step = clear ? n : STEP; j < n; j += step) {
+            long lane = clear ? 0 : first_lane(j0 + j, i0), m = n - j < step ? n - j : step, key = (j0 + j) * kv_row;
+            float *p0 = p + j * QUERIES, *ds0 = ds + j * QUERIES;
+            gemm_small(m, QUERIES - lane, size, keys + key, kv_row, 1, qt + lane, QUERIES, p0 + lane, QUERIES, 0);
+            gemm_small(m, QUERIES - lane, size, values + key, kv_row, 1, dot + lane, QUERIES, ds0 + lane, QUERIES, 0);
+            for (long jj = 0; jj < m; jj++)
+              for (long l = lane; l < QUERIES; l += LANES) {
+                float *pp = p0 + jj * QUERIES + l, *dd = ds0 + jj * QUERIES + l;
+                Vec prob = vexp(load(pp) * scale - load(level + l));
+                Vec slope = prob * (load(dd) - load(delta + l)) * scale;
+                if (!clear) {
+                  VecI mask = sees(&block, j0 + j + jj, l);
+                  prob = only(prob, mask);
+                  slope = only(slope, mask);
+                }
+                store(pp, prob);
+                store(dd, slope);
+              }
+            long left = block.n - lane;
+            if (left <= 0) continue;
+            gemm_small(m, size, left, p0 + lane, QUERIES, 1, grad + at + lane * row, row, dv + kv_at + key, kv_row, 1);
+            gemm_small(m, size, left, ds0 + lane, QUERIES, 1, q + at + lane * row, row, dk + kv_at + key, kv_row, 1);
+            gemm_small(size, QUERIES - lane, m, keys + key, 1, kv_row, ds0 + lane, QUERIES, dqt + lane, QUERIES, 1);
+          }
+        }
+        for (long i = 0; i < block.n; i++) {
+          float *out = dq + at + i * row;
+          if (ADDS(call, 0))
+            for (long d = 0; d < size; d++) out[d] += dqt[d * QUERIES + i];
+          else
+            for (long d = 0; d < size; d++) out[d] = dqt[d * QUERIES + i];
+        }
+      }
+  }
+}
+
+// o [N, H Q], keys, values [P, G Q] (the cache), q [N, H Q], k, v [N, G Q], positions [N], ascending
+// · rows, heads, groups, size, length
+void attention_cached(const Call *call, const Team *team) {
+  float *o = F32(call, 0), *keys = F32(call, 1), *values = F32(call, 2);
+  const float *q = F32(call, 3), *k = F32(call, 4), *v = F32(call, 5);
+  const int32_t *positions = I32(call, 6);
+  long rows = LONG(call, 0), heads = LONG(call, 1), groups = LONG(call, 2), size = LONG(call, 3);
+  long kv_row = groups * size;
+  float *s = team->own, scale = (float)(1 / sqrt((double)size));
+  if (team->index == 0)
+    for (long i = 0; i < rows; i++) {
+      memcpy(keys + positions[i] * kv_row, k + i * kv_row, (size_t)kv_row * sizeof(float));
+      memcpy(values + positions[i] * kv_row, v + i * kv_row, (size_t)kv_row * sizeof(float));
+    }
+  team_wait(team);
+  for (long unit = team->index; unit < rows * heads; unit += team->count) {
+    long i = unit / heads, h = unit % heads, n = positions[i] + 1, column = h / (heads / groups) * size;
+    const float *query = q + unit * size;
+    float *out = o + unit * size, most = -INFINITY, total = 0;
+    for (long j = 0; j < n; j++) {
+      const float *key = keys + j * kv_row + column;
+      Vec products = {0};
+      for (long d = 0; d < size; d += LANES) {
+        long rest = size - d < LANES ? size - d : LANES;
+        products += rest == LANES ? load(query + d) * load(key + d)
+                                  : load_part(query + d, rest, 0) * load_part(key + d, rest, 0);
+      }
+      s[j] = sum(products) * scale;
+      if (s[j] > most) most = s[j];
+    }
+    for (long j = 0; j < n; j++) total += s[j] = expf(s[j] - most);
+    for (long d = 0; d < size; d++) out[d] = 0;
+    for (long j = 0; j < n; j++) {
+      float p = s[j] / total;
+      const float *value = values + j * kv_row + column;
+      for (long d = 0; d < size; d++) out[d] += p * value[d];
+    }
+  }
+}

@@ -1,0 +1,13 @@
+/** Every op's folder. A new op: its folder, a line here, and one for each of its kernels in engines/cpu/kernels.h. */
+export const OP_FOLDERS = [
+  'embedding',
+  'linear',
+  'rmsnorm',
+  'rope',
+  'attention',
+  'swiglu',
+  'add',
+  'cross-entropy',
+  'gradient-norm',
+  'adamw',
+] as const;

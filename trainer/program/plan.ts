@@ -1,0 +1,108 @@
+import { sizeOf, type Call, type ElementType, type Tensor } from '../ops/define.ts';
+
+const ALIGNMENT = 64;
+
+/** A list of kernel calls, and the tensors that are looked at after it ran. */
+export interface Program {
+  calls: readonly Call[];
+  keep: readonly Tensor[];
+}
+
+/** Where everything lies: bytes from the start of its zone. */
+export interface Plan {
+  place: Map<Tensor, number>;
+  /** Bytes of the activations' zone. */
+  activations: number;
+  /** Bytes that the activations would take without sharing by lifetime. */
+  unshared: number;
+  floatBytes: number;
+}
+
+/** The tensor whose place this one has. */
+export const storageOf = (tensor: Tensor): Tensor => (tensor.over ? storageOf(tensor.over) : tensor);
+
+export const bytesOf = (tensor: Tensor, floatBytes: number): number =>
+  sizeOf(tensor.shape) * width(tensor.type, floatBytes);
+
+const width = (type: ElementType, floatBytes: number): number => (type === 'f32' ? floatBytes : type === 'i32' ? 4 : 8);
+
+/** Places tensors one after the other, in order; returns the end. Zones that are used as one array leave no gaps. */
+export function layOut(
+  tensors: readonly Tensor[],
+  floatBytes: number,
+  place: Map<Tensor, number>,
+  gaps: boolean,
+): number {
+  let end = 0;
+  for (const tensor of tensors) {
+    if (gaps) end = roundUp(end);
+    place.set(tensor, end);
+    end += bytesOf(tensor, floatBytes);
+  }
+  return end;
+}
+
+interface Life {
+  tensor: Tensor;
+  bytes: number;
+  /** The first and the last call that touches it. */
+  from: number;
+  to: number;
+}
+
+/**
+ * Gives every activation an offset such that two that live at one time never overlap: the largest first, each at the
+ * lowest place that is free during its life (Pisarchyk & Lee 2020, arXiv:2001.03288, greedy by size).
+ * floatBytes is 4, or 8 for a float64 arena (tests of gradients).
+ */
+export function plan(program: Program, floatBytes = 4): Plan {
+  const lives = livesOf(program, floatBytes).toSorted((a, b) => b.bytes - a.bytes);
+  const place = new Map<Tensor, number>();
+  const placed: (Life & { at: number })[] = [];
+  for (const life of lives) {
+    let at = 0;
+    for (const other of placed) {
+      if (other.from > life.to || other.to < life.from) continue;
+      if (other.at >= at + life.bytes) break;
+      at = Math.max(at, other.at + other.bytes);
+    }
+    const index = placed.findIndex((p) => p.at > at);
+    placed.splice(index < 0 ? placed.length : index, 0, { ...life, at });
+    place.set(life.tensor, at);
+  }
+  const activations = placed.reduce((end, p) => Math.max(end, p.at + p.bytes), 0);
+  return { place, activations, unshared: lives.reduce((sum, l) => sum + l.bytes, 0), floatBytes };
+}
+
+function livesOf({ calls, keep }: Program, floatBytes: number): Life[] {
+  const lives = new Map<Tensor, Life>();
+  const touch = (tensor: Tensor, at: number) => {
+    const base = storageOf(tensor);
+    if (base.zone !== 'activations') return;
+    const life = lives.get(base);
+    if (life) life.to = at;
+    else lives.set(base, { tensor: base, bytes: roundUp(bytesOf(base, floatBytes)), from: at, to: at });
+  };
+  calls.forEach((call, at) => call.tensors.forEach((tensor) => touch(tensor, at)));
+  for (const tensor of keep) touch(tensor, calls.length);
+  return [...lives.values()];
+}
+
+const roundUp = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+
+/** One line a zone and one for each of the largest activations: what takes the memory, for a person. */
+export function explain(program: Program, { floatBytes, activations, unshared }: Plan): string[] {
+  const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
+  const lives = livesOf(program, floatBytes);
+  const peak = program.calls
+    .map((_, at) => lives.filter((l) => l.from <= at && l.to >= at).reduce((sum, l) => sum + l.bytes, 0))
+    .reduce((best, bytes, at) => (bytes > best.bytes ? { bytes, at } : best), { bytes: 0, at: 0 });
+  const byName = new Map<string, number>();
+  for (const l of lives)
+    if (l.from <= peak.at && l.to >= peak.at) byName.set(l.tensor.name, (byName.get(l.tensor.name) ?? 0) + l.bytes);
+  const largest = [...byName].toSorted((a, b) => b[1] - a[1]).slice(0, 6);
+  return [
+    `activations ${megabytes(activations)} (${megabytes(unshared)} without sharing, ${megabytes(peak.bytes)} alive at call ${peak.at}, ${program.calls[peak.at]?.kernel.name})`,
+    ...largest.map(([name, bytes]) => `  ${name} ${megabytes(bytes)}`),
+  ];
+}
