@@ -86,18 +86,34 @@ function drops(row: Rule, value: number | string | null): boolean {
   return false;
 }
 
+const rowsByLanguage = new WeakMap<
+  readonly Rule[],
+  Map<string, { rule: string; signal: string; row: Rule | undefined }[]>
+>();
+
+/** For each rule the row that counts for a language; made once a table and language. */
+function rowsFor(rules: readonly Rule[], language: string) {
+  let byLanguage = rowsByLanguage.get(rules);
+  if (!byLanguage) rowsByLanguage.set(rules, (byLanguage = new Map()));
+  let chosen = byLanguage.get(language);
+  if (!chosen) {
+    chosen = groupRules(rules).map(({ rule, signal, rows }) => {
+      const row = rows.find((r) => fits(r, language));
+      return { rule, signal: row?.signal ?? signal, row };
+    });
+    // A stated language may be any text: a table of them must not grow without end.
+    if (byLanguage.size < MOST_LANGUAGES) byLanguage.set(language, chosen);
+  }
+  return chosen;
+}
+
+const MOST_LANGUAGES = 1000;
+
 /** Every rule's verdict, in table order, so that a document dropped by one shows what else would have dropped it. Null keeps, as NULL does in SQL. */
 export function judge(rules: readonly Rule[], signals: Signals, language: string): Verdict[] {
-  return groupRules(rules).map(({ rule, signal, rows }) => {
-    const row = rows.find((r) => fits(r, language));
-    const value = signals[row?.signal ?? signal] ?? null;
-    return {
-      rule,
-      signal: row?.signal ?? signal,
-      value,
-      threshold: row ? thresholdOf(row) : null,
-      keep: !row || !drops(row, value),
-    };
+  return rowsFor(rules, language).map(({ rule, signal, row }) => {
+    const value = signals[signal] ?? null;
+    return { rule, signal, value, threshold: row ? thresholdOf(row) : null, keep: !row || !drops(row, value) };
   });
 }
 

@@ -1,4 +1,5 @@
 import { GarnerError, nearest } from '../../core/errors.ts';
+import { filtersPage } from '../../filters/docs.ts';
 import { FILTERS, findFilter } from '../../filters/index.ts';
 import { judge, type Filter } from '../../filters/rules.ts';
 import { openTexts, WORD_RULES, type Text, type WordRule } from '../../filters/text.ts';
@@ -16,9 +17,17 @@ export default defineCommand({
       about: 'spacy: words as datatrove finds them; simple: one plain pattern',
       default: 'spacy',
     },
+    { flag: '--doc', about: 'print docs/filters.md: every filter, signal, rule and threshold' },
   ],
-  examples: ['garner filter pages.jsonl --filters gopher_quality,c4 | jq -r "select(.keep).id"'],
+  examples: [
+    'garner filter pages.jsonl --filters gopher_quality,c4 | jq -r "select(.keep).id"',
+    'garner filter pages.jsonl.gz | jq -r .reasons.gopher_quality | sort | uniq -c',
+  ],
   async run([file], options, terminal) {
+    if (options['doc']) {
+      terminal.stdout.write(filtersPage());
+      return 0;
+    }
     const filters = chooseFilters(options['filters'] as string);
     const prepare = await openTexts(chooseWords(options['words'] as string));
     return pipe(file, terminal, (record) => {

@@ -1,25 +1,23 @@
 import { readFileSync } from 'node:fs';
 import { asset } from '../root.ts';
 import { BASIC, WHITE } from './characters.ts';
+import { hashOf, LONGEST, openChunkMemory, type ChunkMemory } from './chunk-memory.ts';
 import { infixLength, prefixLength, suffixLength } from './spacy-affixes.ts';
 import { isUrl } from './spacy-url.ts';
 import { codeUnits, emptySpans, pushSpan, type Spans } from './units.ts';
 
 const SPACE = 0x20;
-/** Substrings of up to this length are copies in V8 and hold no text alive: only such chunks are remembered. */
-const LONGEST_REMEMBERED = 12;
-const MOST_REMEMBERED = 1 << 16;
 
 /** A tokenizer by spaCy's rules: tokens in order, white space between them only as tokens where spaCy has such. */
 export type Tokenize = (text: string, units: Uint16Array) => Spans;
 
 interface Rules {
   english: boolean;
-  /** Chunks with a cut of their own: lengths of their tokens. */
-  special: Map<string, readonly number[]>;
+  /** Chunks with a cut of their own. */
+  special: ChunkMemory;
   longestSpecial: number;
   /** Special chunks that the rules would cut, as the rules cut them: put together again where they stand in a row. */
-  sequences: Map<string, { tokens: readonly string[]; special: string }[]>;
+  sequences: Map<string, { tokens: readonly string[]; special: number }[]>;
 }
 
 const opened = new Map<boolean, Tokenize>();
@@ -38,7 +36,7 @@ export function spacyTokenizer(language: string): Tokenize {
 
 function open(english: boolean): Tokenize {
   const rules = loadRules(english);
-  const remembered = new Map<string, Int32Array>();
+  const memory = openChunkMemory();
   const ends: number[] = [];
   return (text, units) => {
     const tokens = emptySpans(units.length / 5);
@@ -53,31 +51,25 @@ function open(english: boolean): Tokenize {
         if (from < i) pushSpan(tokens, from, i);
         continue;
       }
-      while (i < end && !(BASIC[units[i]!]! & WHITE)) i++;
-      const short = i - start <= LONGEST_REMEMBERED;
-      const chunk = short ? text.slice(start, i) : '';
-      const known = short ? remembered.get(chunk) : undefined;
-      if (known) {
-        let from = start;
-        for (let k = 0; k < known.length; k++) {
-          pushSpan(tokens, from, start + known[k]!);
-          from = start + known[k]!;
+      let hash = 0;
+      while (i < end && !(BASIC[units[i]!]! & WHITE)) hash = (Math.imul(hash, 31) + units[i++]!) | 0;
+      const known = i - start <= LONGEST ? memory.find(units, start, i, hash) : -1;
+      let from = start;
+      if (known >= 0) {
+        for (let k = memory.first[known]!; k < memory.first[known + 1]!; k++) {
+          const to = start + memory.ends[k]!;
+          pushSpan(tokens, from, to);
+          from = to;
         }
         continue;
       }
       ends.length = 0;
       cutChunk(rules, text, units, start, i, ends);
-      let from = start;
       for (const to of ends) {
         pushSpan(tokens, from, to);
         from = to;
       }
-      if (!short) continue;
-      if (remembered.size >= MOST_REMEMBERED) remembered.clear();
-      remembered.set(
-        chunk,
-        Int32Array.from(ends, (to) => to - start),
-      );
+      memory.add(units, start, i, hash, ends);
     }
     return tokens;
   };
@@ -85,36 +77,42 @@ function open(english: boolean): Tokenize {
 
 /** Appends the ends of a chunk's tokens. */
 function cutChunk(rules: Rules, text: string, units: Uint16Array, start: number, end: number, ends: number[]): void {
-  const special = specialAt(rules, text, start, end);
-  if (special) {
-    pushLengths(ends, start, special);
+  const special = specialAt(rules, units, start, end);
+  if (special >= 0) {
+    pushSpecial(rules, ends, start, special);
     return;
   }
-  cutAffixes(rules, text, units, start, end, ends, true);
+  // Plain letters have no affix: most chunks that were not met before end here.
+  let i = start;
+  while (i < end && isAsciiLetter(units[i]!)) i++;
+  if (i === end) {
+    ends.push(end);
+    return;
+  }
+  cutAffixes(rules, units, start, end, ends, true);
   if (ends.length > 1) joinSequences(rules, text, start, ends);
 }
 
-function specialAt(rules: Rules, text: string, start: number, end: number): readonly number[] | undefined {
-  return end - start <= rules.longestSpecial ? rules.special.get(text.slice(start, end)) : undefined;
-}
+const isAsciiLetter = (unit: number): boolean => (unit | 0x20) >= 0x61 && (unit | 0x20) <= 0x7a;
 
-function pushLengths(ends: number[], start: number, lengths: readonly number[]): void {
-  let at = start;
-  for (const length of lengths) ends.push((at += length));
+/** The entry of a special case, or -1. */
+const specialAt = ({ special, longestSpecial }: Rules, units: Uint16Array, start: number, end: number): number =>
+  end - start > longestSpecial ? -1 : special.find(units, start, end, hashOf(units, start, end));
+
+function pushSpecial({ special }: Rules, ends: number[], start: number, entry: number): void {
+  for (let k = special.first[entry]!; k < special.first[entry + 1]!; k++) ends.push(start + special.ends[k]!);
 }
 
 /** spaCy's _split_affixes and _attach_tokens. */
 function cutAffixes(
   rules: Rules,
-  text: string,
   units: Uint16Array,
   start: number,
   end: number,
   ends: number[],
   withSpecials: boolean,
 ): void {
-  const isSpecial = (from: number, to: number) =>
-    withSpecials && from < to && specialAt(rules, text, from, to) !== undefined;
+  const isSpecial = (from: number, to: number) => withSpecials && from < to && specialAt(rules, units, from, to) >= 0;
   const suffixes: number[] = [];
   let a = start;
   let b = end;
@@ -138,8 +136,8 @@ function cutAffixes(
     }
   }
   if (a < b) {
-    const special = withSpecials ? specialAt(rules, text, a, b) : undefined;
-    if (special) pushLengths(ends, a, special);
+    const special = withSpecials ? specialAt(rules, units, a, b) : -1;
+    if (special >= 0) pushSpecial(rules, ends, a, special);
     else if (isUrl(units, a, b)) ends.push(b);
     else cutInfixes(units, a, b, rules.english, ends);
   }
@@ -166,14 +164,14 @@ function cutInfixes(units: Uint16Array, start: number, end: number, english: boo
 /** Special cases that the affixes have torn: `:` and `)` in a row become `:)`. Longest first, then leftmost; none twice. */
 function joinSequences(rules: Rules, text: string, start: number, ends: number[]): void {
   const tokens = ends.map((to, i) => text.slice(i === 0 ? start : ends[i - 1]!, to));
-  const found: { at: number; length: number; special: string }[] = [];
+  const found: { at: number; length: number; special: number }[] = [];
   for (let at = 0; at < tokens.length; at++)
     for (const { tokens: wanted, special } of rules.sequences.get(tokens[at]!) ?? [])
       if (wanted.every((token, k) => tokens[at + k] === token)) found.push({ at, length: wanted.length, special });
   if (found.length === 0) return;
   found.sort((x, y) => y.length - x.length || x.at - y.at);
   const taken = new Set<number>();
-  const starts = new Map<number, { length: number; special: string }>();
+  const starts = new Map<number, { length: number; special: number }>();
   for (const { at, length, special } of found) {
     if (!taken.has(at) && !taken.has(at + length - 1)) starts.set(at, { length, special });
     for (let k = at; k < at + length; k++) taken.add(k);
@@ -186,43 +184,52 @@ function joinSequences(rules: Rules, text: string, start: number, ends: number[]
       i++;
       continue;
     }
-    pushLengths(cut, i === 0 ? start : ends[i - 1]!, rules.special.get(match.special)!);
+    pushSpecial(rules, cut, i === 0 ? start : ends[i - 1]!, match.special);
     i += match.length;
   }
   for (let i = 0; i < cut.length; i++) ends[i] = cut[i]!;
   ends.length = cut.length;
 }
 
+/** More than spaCy's special cases of any one language. */
+const MOST_SPECIALS = 1 << 12;
+
 function loadRules(english: boolean): Rules {
-  const rules: Rules = { english, special: new Map(), longestSpecial: 0, sequences: new Map() };
-  const add = (tokens: readonly string[]) => {
-    const chunk = tokens.join('');
-    rules.longestSpecial = Math.max(rules.longestSpecial, chunk.length);
-    rules.special.set(
-      chunk,
-      tokens.map((t) => t.length),
-    );
-  };
-  const file = readFileSync(asset('core/text/spacy-exceptions.txt'), 'utf8');
-  let forEnglish = false;
-  for (const line of file.split('\n')) {
-    if (line === '# en') forEnglish = true;
-    if (line === '' || line.startsWith('# ') || (forEnglish && !english)) continue;
-    add(line.split(' '));
-    // spaCy adds the curly twin of each exception with an apostrophe, in languages that have exceptions of their own.
-    if (english && line.includes("'")) add(line.replaceAll("'", '’').split(' '));
-  }
-  for (const chunk of rules.special.keys()) {
+  const rules: Rules = { english, special: openChunkMemory(MOST_SPECIALS), longestSpecial: 0, sequences: new Map() };
+  const chunks = readExceptions(english);
+  for (const [chunk, tokens] of chunks) {
     const units = codeUnits(chunk);
-    const ends: number[] = [];
-    cutAffixes(rules, chunk, units, 0, units.length, ends, false);
+    let at = 0;
+    const ends = tokens.map((t) => (at += t.length));
+    rules.longestSpecial = Math.max(rules.longestSpecial, chunk.length);
+    rules.special.add(units, 0, units.length, hashOf(units, 0, units.length), ends);
+  }
+  for (const [chunk, { length }] of chunks) {
+    const units = codeUnits(chunk);
     if (!hasAffix(rules, units)) continue;
+    const ends: number[] = [];
+    cutAffixes(rules, units, 0, units.length, ends, false);
+    if (ends.length === 1 && length === 1) continue;
     const tokens = ends.map((to, i) => chunk.slice(i === 0 ? 0 : ends[i - 1]!, to));
-    if (tokens.length === 1 && rules.special.get(chunk)!.length === 1) continue;
     const others = rules.sequences.get(tokens[0]!) ?? [];
-    rules.sequences.set(tokens[0]!, [...others, { tokens, special: chunk }]);
+    rules.sequences.set(tokens[0]!, [...others, { tokens, special: specialAt(rules, units, 0, units.length) }]);
   }
   return rules;
+}
+
+/** Chunk → its tokens. */
+function readExceptions(english: boolean): Map<string, string[]> {
+  const chunks = new Map<string, string[]>();
+  const add = (line: string) => chunks.set(line.replaceAll(' ', ''), line.split(' '));
+  let forEnglish = false;
+  for (const line of readFileSync(asset('core/text/spacy-exceptions.txt'), 'utf8').split('\n')) {
+    if (line === '# en') forEnglish = true;
+    if (line === '' || line.startsWith('# ') || (forEnglish && !english)) continue;
+    add(line);
+    // spaCy adds the curly twin of each exception with an apostrophe, in languages that have exceptions of their own.
+    if (english && line.includes("'")) add(line.replaceAll("'", '’'));
+  }
+  return chunks;
 }
 
 function hasAffix({ english }: Rules, units: Uint16Array): boolean {
