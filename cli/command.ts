@@ -6,7 +6,8 @@ export interface Flag {
   flag: string;
   about: string;
   default?: string | number | boolean;
-  parse?: (value: string) => unknown;
+  /** `previous`: what an earlier use of the same flag gave, for flags that may be repeated. */
+  parse?: (value: string, previous?: unknown) => unknown;
 }
 
 export interface Positional {

@@ -10,6 +10,10 @@ export const COMMANDS: Record<string, { summary: string; load: () => Promise<{ d
   run: { summary: 'run a recipe: make what is missing, reuse what is there', load: () => import('./run.ts') },
   status: { summary: 'what is done, running and stale on a lake', load: () => import('./status.ts') },
   gc: { summary: 'free the space of outputs that no recipe stands for any more', load: () => import('./gc.ts') },
+  crawl: {
+    summary: 'crawl a website, with manners, into WARC files and a table of captures',
+    load: () => import('./crawl.ts'),
+  },
   extract: {
     summary: 'find the main text of HTML: a folder, a WARC file, or JSON lines {id, html} or {id, path}',
     load: () => import('./extract.ts'),
