@@ -2,7 +2,6 @@ import { documentId } from '../../core/hash.ts';
 import type { Capture } from '../../core/records/index.ts';
 import { isPage, outcomeOfStatus, refuseOptOut } from '../web/outcome.ts';
 import { decodeForLinks, headerOptOuts, readPage, sortOptOuts } from '../web/page.ts';
-import { OPT_OUTS } from '../web/recipe.ts';
 import { normaliseUrl } from '../web/url.ts';
 import { digestOf } from '../web/warc-writer.ts';
 import { contentType, headerValues, parseHttpHead, payloadOf, type HttpHead } from './http-message.ts';
@@ -11,8 +10,13 @@ import { contentOf, field, type WarcDamage, type WarcRecord } from './warc.ts';
 const AGENT = 'garner';
 const SHOWN = new Set(['response', 'resource', 'conversion', 'revisit']);
 
-/** The capture row of a record; null for records that are no captures (warcinfo, request, metadata, continuation, unknown). */
-export function captureOfRecord(source: string, path: string, record: WarcRecord): Capture | null {
+/** The capture row of a record, pages with an opt-out of `obey` refused; null for records that are no captures (warcinfo, request, metadata, continuation, unknown). */
+export function captureOfRecord(
+  source: string,
+  path: string,
+  record: WarcRecord,
+  obey: readonly string[],
+): Capture | null {
   if (!SHOWN.has(record.type)) return null;
   const stated = field(record, 'WARC-Target-URI') ?? '';
   const date = Date.parse(field(record, 'WARC-Date') ?? '');
@@ -58,7 +62,7 @@ export function captureOfRecord(source: string, path: string, record: WarcRecord
   }
   const truncated = field(record, 'WARC-Truncated');
   if (truncated) row.reason = `truncated_${truncated.toLowerCase()}`;
-  return refuseOptOut(row, OPT_OUTS);
+  return refuseOptOut(row, obey);
 }
 
 /** The row of a stretch of an archive that holds no whole record. */

@@ -3,7 +3,7 @@ import { writeTable } from '../../core/lake/parquet.ts';
 import { outputFolder } from '../../core/lake/layout.ts';
 import { captures } from '../../core/records/index.ts';
 import { defineStage } from '../../core/stage/index.ts';
-import { noBrowser } from '../web/browser.ts';
+import { findBrowser } from '../web/browser-path.ts';
 import { crawl } from '../web/crawl.ts';
 import type { CrawlRecipe } from '../web/recipe.ts';
 
@@ -36,7 +36,8 @@ export default defineStage<{ crawl?: CrawlRecipe | undefined; limit?: number | u
       warcFolder: context.folder('captures'),
       warcFolderInRows: outputFolder('captures', 'crawl', 'crawl', context.key()),
       scratch: context.scratch,
-      browser: noBrowser,
+      chromium: findBrowser(),
+      notice: context.notice,
       progress: (done, open, note) => context.progress(done, done + open, note),
     });
     const table = await writeTable(context.file('captures', `${task.id}.parquet`), captures);
@@ -45,6 +46,11 @@ export default defineStage<{ crawl?: CrawlRecipe | undefined; limit?: number | u
     for (const file of result.files) context.keep('captures', file);
     const counts: Record<string, number> = { urls: result.rows.length };
     for (const { outcome } of result.rows) counts[outcome] = (counts[outcome] ?? 0) + 1;
+    const waiting = counts['needs_browser'];
+    if (waiting !== undefined && recipe.browser === 'auto' && findBrowser() === null)
+      context.notice(
+        `${waiting} page${waiting === 1 ? '' : 's'} only JavaScript fills, and there is no Chromium here: install one, or name it in GARNER_CHROMIUM`,
+      );
     return { ...counts, links_to_other_hosts: result.outside };
   },
 });

@@ -9,6 +9,7 @@ import { dependencyVersion } from '../../core/root.ts';
 import { defineStage } from '../../core/stage/index.ts';
 import { listFiles, sourceName } from '../archives/files.ts';
 import type { FilesRecipe } from '../archives/recipe.ts';
+import { obeyedOptOuts, type OptOutRecipe } from './opt-outs.ts';
 import { captureOfDamage, captureOfRecord, reencode } from '../archives/warc-captures.ts';
 import { readRecords } from '../archives/warc.ts';
 
@@ -24,6 +25,8 @@ interface Params {
   archives: Archive[];
   /** Most rows an archive gives; null: all. */
   limit: number | null;
+  /** Opt-outs that make a page refused. */
+  obey: readonly string[];
   versions: Record<string, string>;
 }
 
@@ -32,12 +35,13 @@ interface Params {
  * The archives stay where they are. Records that share a gzip member cannot be read alone: they are copied beside the
  * table, each into a member of its own.
  */
-export default defineStage<FilesRecipe, Params>({
+export default defineStage<FilesRecipe & OptOutRecipe, Params>({
   name: 'index',
   version: 1,
   module: 'crawlers/stages/index-archives',
   inputs: [],
-  params({ files, limit }) {
+  params(recipe) {
+    const { files, limit } = recipe;
     const archives = (files ?? []).flatMap((source) =>
       listFiles(source)
         .filter((f) => f.type === 'warc')
@@ -47,11 +51,16 @@ export default defineStage<FilesRecipe, Params>({
         }),
     );
     if (archives.length === 0) return null;
-    return { archives, limit: limit ?? null, versions: { parse5: dependencyVersion('parse5') } };
+    return {
+      archives,
+      limit: limit ?? null,
+      obey: obeyedOptOuts(recipe),
+      versions: { parse5: dependencyVersion('parse5') },
+    };
   },
   tasks: (_, { archives }) =>
     archives.map((archive, i) => ({ id: `archive-${String(i).padStart(5, '0')}`, input: archive })),
-  async run(task, { limit }, context) {
+  async run(task, { limit, obey }, context) {
     const { source, path, bytes } = task.input as Archive;
     const table = await writeTable(context.file('captures', `${task.id}.parquet`), captures);
     const copyName = `${task.id}.warc.gz`;
@@ -68,7 +77,7 @@ export default defineStage<FilesRecipe, Params>({
         add(captureOfDamage(source, path, record));
         continue;
       }
-      const row = captureOfRecord(source, path, record);
+      const row = captureOfRecord(source, path, record, obey);
       if (!row) continue;
       if (record.offset === null && record.block !== null) {
         if (!copy) {

@@ -3,14 +3,14 @@ import { join } from 'node:path';
 import { garnerVersion } from '../../core/root.ts';
 import type { Capture } from '../../core/records/index.ts';
 import { createGuard } from './address.ts';
-import type { Browser } from './browser.ts';
+import { noBrowser, openBrowser } from './browser.ts';
 import type { Entry } from './entry.ts';
 import { openFrontierLog, type Settled } from './frontier-log.ts';
 import { createHosts } from './hosts.ts';
 import { pumpWithCrawlee } from './pump.ts';
 import type { CrawlRecipe } from './recipe.ts';
 import { walkRounds, type Manners } from './rounds.ts';
-import { createScope, normaliseUrl, pathAndQuery } from './url.ts';
+import { createScope, pathAndQuery } from './url.ts';
 import { createVisitor } from './visit.ts';
 import { openWarcWriter } from './warc-writer.ts';
 
@@ -21,7 +21,9 @@ export interface CrawlOptions {
   warcFolderInRows: string;
   /** Folder for the frontier's log (absolute); a crawl that was killed goes on from it. */
   scratch: string;
-  browser: Browser;
+  /** Path of a Chromium for pages that need one; null: there is none. */
+  chromium: string | null;
+  notice(text: string): void;
   progress(done: number, open: number, note: string): void;
 }
 
@@ -72,19 +74,30 @@ export async function crawl(o: CrawlOptions): Promise<CrawlResult> {
     recipe.allow,
     recipe.seeds.map((s) => new URL(s).port).filter((p) => p !== ''),
   );
+  const browser =
+    recipe.browser === 'auto' && o.chromium !== null
+      ? openBrowser({
+          executable: o.chromium,
+          guard,
+          userAgent,
+          timeoutMs: recipe.timeout * 1000,
+          maxBytes: recipe.max_bytes,
+          notice: o.notice,
+        })
+      : noBrowser;
   const visitor = createVisitor({
     recipe,
     scope,
     guard,
     writer,
-    browser: o.browser,
+    browser,
     userAgent,
     agent: AGENT,
     folder: o.warcFolderInRows,
   });
   const hosts = createHosts<Entry>(recipe.parallel);
   const attempts = new Map<string, number>();
-  let manners: Manners = { delay: () => recipe.delay, signals: () => [] };
+  let manners: Manners = { delay: () => recipe.delay, signals: () => [], may: () => true };
   let batchDone: (() => void) | null = null;
   let over = false;
 
@@ -95,7 +108,7 @@ export async function crawl(o: CrawlOptions): Promise<CrawlResult> {
     return new Map(entries.map((e) => [e.url, log.get(e.url)]));
   };
   const run = async ({ entry, lane, attempt }: Job) => {
-    const { settled, againAfterMs } = await visitor.visit(entry, lane, attempt, manners.signals(entry));
+    const { settled, againAfterMs } = await visitor.visit(entry, lane, attempt, manners);
     if (againAfterMs === null) log.append(entry.url, settled);
     const pause = Math.max(againAfterMs ?? 0, manners.delay(entry) * 1000);
     hosts.done(entry, lane, Date.now(), pause, againAfterMs !== null);
@@ -136,7 +149,7 @@ export async function crawl(o: CrawlOptions): Promise<CrawlResult> {
     clearInterval(timer);
     writer.close();
     log.close();
-    await Promise.all([visitor.close(), o.browser.close()]);
+    await Promise.all([visitor.close(), browser.close()]);
   }
 }
 
@@ -151,7 +164,3 @@ function gather(
   for (const row of others) if (!byUrl.has(row.url)) byUrl.set(row.url, row);
   return [...byUrl.values()].toSorted((a, b) => (a.url < b.url ? -1 : 1));
 }
-
-/** What a crawl would begin with, checked: throws nothing, gives the seeds in their normal form. */
-export const seedsOf = (recipe: Pick<CrawlRecipe, 'seeds'>): string[] =>
-  recipe.seeds.map((s) => normaliseUrl(s)).filter((s) => s !== null);

@@ -19,6 +19,8 @@ export interface Manners {
   /** Pause between two requests [s]. */
   delay(entry: Entry): number;
   signals(entry: Entry): readonly string[];
+  /** Whether a page may load this beside itself: false where a robots.txt that is known forbids it. */
+  may(url: string): boolean;
 }
 
 export interface RoundsResult {
@@ -54,6 +56,11 @@ export async function walkRounds({ recipe, scope, agent, settle }: RoundsOptions
   const manners: Manners = {
     delay: (e) => Math.max(recipe.delay, robots.get(originOf(e))?.rules?.delay ?? 0),
     signals: (e) => robots.get(originOf(e))?.rules?.signals ?? [],
+    may(text) {
+      const url = new URL(text);
+      const known = robots.get(url.origin);
+      return known ? (known.rules?.allows(pathAndQuery(url)) ?? false) : true;
+    },
   };
   const refuse = (entry: Entry, outcome: 'refused' | 'skipped', reason: string) =>
     void rows.push(emptyRow(recipe.name, entry, outcome, reason));

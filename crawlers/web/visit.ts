@@ -8,6 +8,7 @@ import type { Settled } from './frontier-log.ts';
 import { decodeForLinks, headerOptOuts, needsBrowser, readPage, sortOptOuts, type PageFacts } from './page.ts';
 import { isPage, outcomeOfStatus, refuseOptOut } from './outcome.ts';
 import type { CrawlRecipe } from './recipe.ts';
+import type { Manners } from './rounds.ts';
 import { readSitemap } from './sitemap.ts';
 import { normaliseUrl, type Scope } from './url.ts';
 import { digestOf, recordId, type Place, type RecordParts, type WarcWriter } from './warc-writer.ts';
@@ -21,7 +22,7 @@ export interface VisitResult {
 
 export interface Visitor {
   /** Fetches one URL, writes what came to the WARC and says what became of it. `attempt` counts from 1. */
-  visit(entry: Entry, lane: number, attempt: number, signals: readonly string[]): Promise<VisitResult>;
+  visit(entry: Entry, lane: number, attempt: number, manners: Manners): Promise<VisitResult>;
   close(): Promise<void>;
 }
 
@@ -102,11 +103,8 @@ export function createVisitor(o: VisitorOptions): Visitor {
     ...more,
   });
 
-  async function visitPage(
-    entry: Entry,
-    laneNumber: number,
-    signals: readonly string[],
-  ): Promise<[Settled, Exchange | null]> {
+  async function visitPage(entry: Entry, laneNumber: number, manners: Manners): Promise<[Settled, Exchange | null]> {
+    const signals = manners.signals(entry);
     const refusal = guard.refuses(new URL(entry.url));
     if (refusal) return [settle(emptyRow(recipe.name, entry, 'refused', refusal), null), null];
     const sitemap = entry.kind === 'sitemap';
@@ -138,7 +136,7 @@ export function createVisitor(o: VisitorOptions): Visitor {
       [row.outcome, row.reason] = ['not_page', 'media_type'];
       return [settle(row, store(entry.url, exchange, payload, false)), exchange];
     }
-    return [await settlePage(entry, row, exchange, payload, decoded.body, signals), exchange];
+    return [await settlePage(entry, row, exchange, payload, decoded.body, manners), exchange];
   }
 
   async function settlePage(
@@ -147,9 +145,10 @@ export function createVisitor(o: VisitorOptions): Visitor {
     exchange: Exchange,
     payload: Buffer,
     body: Buffer,
-    signals: readonly string[],
+    manners: Manners,
   ): Promise<Settled> {
     const head = exchange.head!;
+    const signals = manners.signals(entry);
     if (row.media_type === 'text/plain')
       return settle(refuseOptOut(row, recipe.opt_outs), store(entry.url, exchange, payload, false));
     let facts = readPage(decodeForLinks(body, row.charset), entry.url, head, o.agent);
@@ -166,7 +165,7 @@ export function createVisitor(o: VisitorOptions): Visitor {
     );
     let stored = store(entry.url, exchange, archived ? payload : null, !archived);
     if (row.outcome === 'fetched' && needsBrowser(facts)) {
-      const page = recipe.browser === 'auto' ? await o.browser.render(entry.url) : null;
+      const page = recipe.browser === 'auto' ? await o.browser.render(entry.url, manners.may) : null;
       if (page && !('failed' in page)) {
         const block = Buffer.from(page.html);
         const id = recordId('conversion', entry.url, page.at, digestOf(block));
@@ -219,9 +218,9 @@ export function createVisitor(o: VisitorOptions): Visitor {
   }
 
   return {
-    async visit(entry, lane, attempt, signals) {
+    async visit(entry, lane, attempt, manners) {
       const [settled, exchange] =
-        entry.kind === 'robots' ? await visitRobots(entry, lane) : await visitPage(entry, lane, signals);
+        entry.kind === 'robots' ? await visitRobots(entry, lane) : await visitPage(entry, lane, manners);
       const again = exchange && attempt <= recipe.retries ? patience(exchange, attempt, recipe.delay) : null;
       return { settled, againAfterMs: again };
     },

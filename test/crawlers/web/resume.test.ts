@@ -40,11 +40,10 @@ const bigSite = () =>
 function crawlInChild(folder: string, recipe: CrawlRecipe, killAfterMs: number | null): Promise<Capture[] | null> {
   const script = `
     const { crawl } = await import(${JSON.stringify(compiledModule('crawlers/web/crawl'))});
-    const { noBrowser } = await import(${JSON.stringify(compiledModule('crawlers/web/browser'))});
     const folder = ${JSON.stringify(folder)};
     const { rows } = await crawl({
       recipe: ${JSON.stringify(recipe)}, warcFolder: folder + '/warc', warcFolderInRows: 'warc',
-      scratch: folder + '/scratch', browser: noBrowser, progress() {},
+      scratch: folder + '/scratch', chromium: null, notice() {}, progress() {},
     });
     process.stdout.write(JSON.stringify(rows));`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', script], {

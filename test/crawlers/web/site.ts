@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach } from 'vitest';
 import type { Capture } from '../../../core/records/index.ts';
-import { noBrowser } from '../../../crawlers/web/browser.ts';
 import { crawl } from '../../../crawlers/web/crawl.ts';
 import { crawlSection, type CrawlRecipe } from '../../../crawlers/web/recipe.ts';
 
@@ -81,7 +80,8 @@ export const start = async (answers: Parameters<typeof serve>[0]) => {
 };
 
 /** Crawls into a folder of its own. */
-export async function run(recipe: CrawlRecipe) {
+export async function run(recipe: CrawlRecipe, chromium: string | null = null) {
+  const notices: string[] = [];
   const folder = mkdtempSync(join(tmpdir(), 'garner-crawl-'));
   folders.push(folder);
   for (const f of ['warc', 'scratch']) mkdirSync(join(folder, f));
@@ -90,10 +90,11 @@ export async function run(recipe: CrawlRecipe) {
     warcFolder: join(folder, 'warc'),
     warcFolderInRows: 'warc',
     scratch: join(folder, 'scratch'),
-    browser: noBrowser,
+    chromium,
+    notice: (text) => notices.push(text),
     progress() {},
   });
-  return { folder, ...result };
+  return { folder, notices, ...result };
 }
 
 /** Rows by path: outcome, with the reason after a colon where there is one. */
