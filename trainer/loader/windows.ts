@@ -1,7 +1,10 @@
 import { GarnerError } from '../../core/errors.ts';
+import type { Shards } from '../../tokenizer/shards/reader.ts';
 import { permutation } from './permutation.ts';
 import type { Batch, Samples } from './samples.ts';
-import type { TokenStream } from './stream.ts';
+
+/** The tokens of a split, one after another; documents that the mix repeats stand in it several times. */
+export type TokenStream = Pick<Shards, 'tokens' | 'read'>;
 
 export interface WindowOptions {
   /** Tokens of a row. */
@@ -25,7 +28,7 @@ export function shuffledWindows(stream: TokenStream, options: WindowOptions & { 
   const { count } = inOrder;
   if (count === 0)
     throw new GarnerError({
-      what: `the train split has ${stream.length} tokens, one row needs ${options.sequence + 1}`,
+      what: `the train split has ${stream.tokens} tokens, one row needs ${options.sequence + 1}`,
       hint: 'give the recipe more text, or a smaller pretrain.sequence',
       fault: 2,
     });
@@ -44,18 +47,16 @@ export function shuffledWindows(stream: TokenStream, options: WindowOptions & { 
 /** The windows in the order of the stream, once: validation. `count` may be 0. */
 export function orderedWindows(stream: TokenStream, options: WindowOptions): Samples {
   const { sequence, endOfText, documentMask } = options;
-  const window = new Int32Array(sequence + 1);
   return {
-    count: windowCount(stream.length, sequence),
+    count: windowCount(stream.tokens, sequence),
     fill(k, batch, row) {
-      stream.read(k * sequence, window);
-      writeRow(window, batch, row, documentMask ? endOfText : -1);
+      writeRow(stream.read(k * sequence, sequence + 1), batch, row, documentMask ? endOfText : -1);
     },
   };
 }
 
 /** A window of T + 1 tokens as inputs [0, T), targets [1, T] and document numbers; `endOfText` −1 for one document. */
-function writeRow(window: Int32Array, batch: Batch, row: number, endOfText: number): void {
+function writeRow(window: ArrayLike<number>, batch: Batch, row: number, endOfText: number): void {
   const start = row * batch.sequence;
   let document = 0;
   for (let t = 0; t < batch.sequence; t++) {

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { GarnerError } from '../../core/errors.ts';
 import type { PretrainSection } from '../recipe.ts';
 import type { RateSchedule } from '../schedule/learning-rate.ts';
+import { configOfDepth } from '../model/config.ts';
 import type { ModelConfig } from '../session.ts';
 
 /** Tokens of a micro-batch where the recipe names no size: enough work for the matrix kernels, little enough for the caches. */
@@ -11,35 +12,35 @@ const wrong = (what: string, hint: string) => new GarnerError({ what, hint, faul
 
 /** The model that a recipe asks for: everything that it leaves open follows from the depth. */
 export function modelConfig(model: PretrainSection['model'], vocabulary: number, context: number): ModelConfig {
-  const width = model.width ?? 64 * model.depth;
-  const heads = model.heads ?? Math.max(1, Math.floor(width / (width < 128 ? 32 : 64)));
-  const keyValueHeads = model.kv_heads ?? heads;
-  const headSize = width / heads;
-  if (!Number.isInteger(headSize) || headSize % 2 !== 0)
+  const { width, heads, headSize } = configOfDepth(model.depth, {
+    vocabulary,
+    context,
+    ...given({ width: model.width }),
+  });
+  const queries = model.heads ?? heads;
+  const perHead = model.heads === undefined ? headSize : width / queries;
+  if (!Number.isInteger(perHead) || perHead % 2 !== 0)
     throw wrong(
-      `pretrain.model: ${width} channels in ${heads} heads`,
+      `pretrain.model: ${width} channels in ${queries} heads`,
       'the width must be a multiple of twice the heads, since rotary angles turn pairs',
     );
-  if (heads % keyValueHeads !== 0)
-    throw wrong(
-      `pretrain.model: ${heads} heads over ${keyValueHeads} key and value heads`,
-      'kv_heads must divide heads',
-    );
-  return {
-    architecture: 'llama',
+  return configOfDepth(model.depth, {
     vocabulary,
-    layers: model.layers ?? model.depth,
-    width,
-    heads,
-    keyValueHeads,
-    headSize,
-    feedForward: model.feed_forward ?? Math.ceil((8 * width) / 3 / 32) * 32,
     context,
+    width,
+    heads: queries,
+    headSize: perHead,
+    keyValueHeads: model.kv_heads ?? queries,
     ropeTheta: model.rope_theta,
     normEpsilon: model.norm_epsilon,
     tiedEmbeddings: model.tied,
-  };
+    ...given({ layers: model.layers, feedForward: model.feed_forward }),
+  });
 }
+
+/** The members that a recipe names. */
+const given = (members: Partial<Record<keyof ModelConfig, number | undefined>>): Partial<ModelConfig> =>
+  Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined));
 
 /** Weight updates of a run over `count` samples an epoch: as named, else from tokens, else from epochs. */
 export function stepsOf(

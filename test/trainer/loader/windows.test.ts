@@ -1,8 +1,11 @@
 import { expect, test } from 'vitest';
 import { openBatch } from '../../../trainer/loader/samples.ts';
-import { openStream, repeatedSegments } from '../../../trainer/loader/stream.ts';
-import { orderedWindows, shuffledWindows, windowCount } from '../../../trainer/loader/windows.ts';
+import { orderedWindows, shuffledWindows, windowCount, type TokenStream } from '../../../trainer/loader/windows.ts';
 
+const streamOf = (tokens: Uint16Array): TokenStream => ({
+  tokens: tokens.length,
+  read: (offset, length) => tokens.subarray(offset, offset + length),
+});
 const counting = (n: number, from = 0) => Uint16Array.from({ length: n }, (_, i) => from + i);
 const options = { sequence: 4, endOfText: 9999, documentMask: true };
 
@@ -20,30 +23,24 @@ const row = (samples: ReturnType<typeof orderedWindows>, k: number, mask = true)
 
 test('windows of T + 1 tokens with stride T; the rest is left out', () => {
   expect([0, 1, 4, 5, 8, 9, 12, 13].map((n) => windowCount(n, 4))).toEqual([0, 0, 0, 1, 1, 2, 2, 3]);
-  const samples = orderedWindows(openStream([counting(10)]), options);
+  const samples = orderedWindows(streamOf(counting(10)), options);
   expect(samples.count).toBe(2);
   expect(row(samples, 1)).toEqual({ tokens: [4, 5, 6, 7], targets: [5, 6, 7, 8], documents: [0, 0, 0, 0] });
 });
 
 test('a document ends with its end of text, and nothing is predicted across it', () => {
-  const samples = orderedWindows(openStream([Uint16Array.of(1, 2, 9999, 3, 9999, 4, 5, 6, 9999)]), options);
+  const samples = orderedWindows(streamOf(Uint16Array.of(1, 2, 9999, 3, 9999, 4, 5, 6, 9999)), options);
   expect(row(samples, 0)).toEqual({ tokens: [1, 2, 9999, 3], targets: [2, 9999, -1, 9999], documents: [0, 0, 0, 1] });
   expect(row(samples, 1)).toEqual({ tokens: [9999, 4, 5, 6], targets: [-1, 5, 6, 9999], documents: [0, 1, 1, 1] });
 });
 
 test('without masks everything is predicted', () => {
-  const samples = orderedWindows(openStream([Uint16Array.of(1, 9999, 3, 4, 5)]), { ...options, documentMask: false });
+  const samples = orderedWindows(streamOf(Uint16Array.of(1, 9999, 3, 4, 5)), { ...options, documentMask: false });
   expect(row(samples, 0, false)).toEqual({ tokens: [1, 9999, 3, 4], targets: [9999, 3, 4, 5], documents: null });
 });
 
-test('a window runs over the edge of shards, uint16 and uint32 alike', () => {
-  const samples = orderedWindows(openStream([counting(3), Uint32Array.of(3, 70_000), counting(4, 5)]), options);
-  expect(row(samples, 0).targets).toEqual([1, 2, 3, 70_000]);
-  expect(row(samples, 1).tokens).toEqual([70_000, 5, 6, 7]);
-});
-
 test('an epoch shows each window once, another epoch the same in another order; sample k needs no history', () => {
-  const stream = openStream([counting(4 * 50 + 1)]);
+  const stream = streamOf(counting(4 * 50 + 1));
   const samples = shuffledWindows(stream, { ...options, seed: 3 });
   const starts = (from: number, of: typeof samples) =>
     Array.from({ length: 50 }, (_, i) => row(of, from + i).tokens[0]!);
@@ -57,30 +54,7 @@ test('an epoch shows each window once, another epoch the same in another order; 
 });
 
 test('a stream too short for one window is a sentence', () => {
-  expect(() => shuffledWindows(openStream([counting(4)]), { ...options, seed: 1 })).toThrow(
+  expect(() => shuffledWindows(streamOf(counting(4)), { ...options, seed: 1 })).toThrow(
     'the train split has 4 tokens, one row needs 5',
   );
-});
-
-test('weighted documents: all once, then those shown twice, then thrice', () => {
-  const documents = [
-    { shard: 0, start: 0, length: 2, repeats: 1 },
-    { shard: 0, start: 2, length: 2, repeats: 3 },
-    { shard: 0, start: 4, length: 1, repeats: 2 },
-    { shard: 1, start: 0, length: 3, repeats: 0 },
-    { shard: 1, start: 3, length: 1, repeats: 1 },
-  ];
-  const segments = repeatedSegments(documents);
-  expect(segments).toEqual([
-    { shard: 0, start: 0, length: 5 },
-    { shard: 1, start: 3, length: 1 },
-    { shard: 0, start: 2, length: 3 },
-    { shard: 0, start: 2, length: 2 },
-  ]);
-  const stream = openStream([counting(5, 10), counting(4, 20)], segments);
-  const all = new Int32Array(stream.length);
-  stream.read(0, all);
-  expect([...all]).toEqual([10, 11, 12, 13, 14, 23, 12, 13, 14, 12, 13]);
-  expect(() => stream.read(10, new Int32Array(2))).toThrow(/tokens 10 … 12 of 11/);
-  expect(() => openStream([counting(5)], [{ shard: 0, start: 4, length: 2 }])).toThrow(/leaves shard 0/);
 });

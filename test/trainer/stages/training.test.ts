@@ -5,8 +5,7 @@ import { afterEach, expect, test } from 'vitest';
 import { readTable } from '../../../core/lake/parquet.ts';
 import { steps as stepsTable, type Step } from '../../../core/records/index.ts';
 import { alone } from '../../../trainer/collectives/collective.ts';
-import { openStream } from '../../../trainer/loader/stream.ts';
-import { orderedWindows, shuffledWindows } from '../../../trainer/loader/windows.ts';
+import { orderedWindows, shuffledWindows, type TokenStream } from '../../../trainer/loader/windows.ts';
 import { byteCounts, type Vocabulary } from '../../../trainer/sample/vocabulary.ts';
 import { resumePoint, runTraining, type Engine, type Training } from '../../../trainer/stages/training.ts';
 import { testContext, type TestContext } from '../context.ts';
@@ -30,6 +29,10 @@ const vocabulary: Vocabulary = {
   encode: (text) => [...text].map((c) => c.charCodeAt(0) - 97),
   bytes: (id) => (id === V - 1 ? new Uint8Array() : Uint8Array.of(97 + id)),
 };
+const streamOf = (tokens: Uint16Array): TokenStream => ({
+  tokens: tokens.length,
+  read: (offset, length) => tokens.subarray(offset, offset + length),
+});
 const engine: Engine = { open: openBigram, decoder: openBigramDecoder };
 
 /** A text in which each letter mostly follows the one before it: a bigram model learns it. */
@@ -56,10 +59,10 @@ function training(lake: string, over: Partial<Training['plan']> = {}): Training 
       ...over,
     },
     session: { batch: 4, sequence: 16, threads: 1, engine: 'reference', seed: 7 },
-    samples: shuffledWindows(openStream([corpus(3000, 1)]), { ...options, seed: 7 }),
+    samples: shuffledWindows(streamOf(corpus(3000, 1)), { ...options, seed: 7 }),
     documentMask: true,
     validation: {
-      samples: orderedWindows(openStream([corpus(200, 2)]), options),
+      samples: orderedWindows(streamOf(corpus(200, 2)), options),
       documentMask: true,
       bytesOf: byteCounts(vocabulary),
     },

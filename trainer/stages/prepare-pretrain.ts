@@ -1,0 +1,78 @@
+import { basename, join } from 'node:path';
+import { filesIn, only, type Inputs } from '../../core/stage/index.ts';
+import { openShards, shardFiles } from '../../tokenizer/shards/reader.ts';
+import type { Samples } from '../loader/samples.ts';
+import { orderedWindows, shuffledWindows } from '../loader/windows.ts';
+import type { PretrainSection } from '../recipe.ts';
+import { byteCounts, openVocabulary } from '../sample/vocabulary.ts';
+import { adamOf, microBatchOf, modelConfig, rateOf, stepsOf, threadsOf } from './plan.ts';
+import type { Training } from './training.ts';
+
+/** The section with the run's name filled in. */
+export type PretrainParams = Omit<PretrainSection, 'name'> & { name: string };
+
+/** Makes a training of the section and its inputs; alike on every rank. */
+export async function preparePretrain(lake: string, p: PretrainParams, inputs: Inputs): Promise<Training> {
+  const tokenizer = tokenizerFile(lake, inputs);
+  const vocabulary = openVocabulary(tokenizer);
+  const shards = only(inputs, 'shards');
+  const train = await openShards(shardFiles(lake, shards, 'train'));
+  const held = await openShards(shardFiles(lake, shards, 'validation'));
+  const windows = { sequence: p.sequence, endOfText: vocabulary.endOfText, documentMask: p.document_mask };
+  const samples = shuffledWindows(train, { ...windows, seed: p.seed });
+  const validation = first(orderedWindows(held, windows), p.validation.windows);
+  const steps = stepsOf(p, { batch: p.batch, sequence: p.sequence, count: samples.count, epochs: 1 });
+  const microBatch = microBatchOf('pretrain', p, p.sequence);
+  return {
+    config: modelConfig(p.model, vocabulary.size, p.sequence),
+    plan: {
+      run: p.name,
+      steps,
+      sequence: p.sequence,
+      batch: p.batch,
+      microBatch,
+      rate: rateOf(p.learning_rate, steps),
+      adam: adamOf(p.adam),
+      clip: p.clip,
+      validateEvery: p.validation.every,
+    },
+    session: {
+      batch: microBatch,
+      sequence: p.sequence,
+      threads: threadsOf('pretrain', p.ranks, p.threads),
+      engine: 'cpu',
+      seed: p.seed,
+    },
+    samples,
+    documentMask: p.document_mask,
+    validation:
+      validation.count === 0
+        ? null
+        : { samples: validation, documentMask: p.document_mask, bytesOf: byteCounts(vocabulary) },
+    vocabulary,
+    weights: null,
+    checkpoint: p.checkpoint,
+    sampling: {
+      every: p.sample.every,
+      prompts: p.sample.prompts.map((text) => ({
+        text,
+        ids: text === '' ? [vocabulary.endOfText] : vocabulary.encode(text),
+      })),
+      tokens: p.sample.tokens,
+      temperature: p.sample.temperature,
+      topK: p.sample.top_k,
+      stop: [vocabulary.endOfText],
+    },
+    beside: [tokenizer],
+  };
+}
+
+/** The tokenizer.json of a recipe's run, absolute. */
+export function tokenizerFile(lake: string, inputs: Inputs): string {
+  const file = filesIn(only(inputs, 'tokenizer'), 'tokenizers').find((f) => basename(f.path) === 'tokenizer.json');
+  if (!file) throw new Error('the stage "tokenizer" made no tokenizer.json');
+  return join(lake, file.path);
+}
+
+/** At most the first `most` samples. */
+const first = (samples: Samples, most: number): Samples => ({ ...samples, count: Math.min(samples.count, most) });
