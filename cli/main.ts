@@ -13,6 +13,8 @@ export async function main(
   terminal: Terminal = { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr },
 ): Promise<number> {
   let code = 0;
+  // `garner sql … | head -1`: the reader has what it wanted.
+  terminal.stdout.on('error', (error: { code?: string }) => process.exit(error.code === 'EPIPE' ? 0 : 1));
   const parser = new Parser('garner')
     .description(ABOUT)
     .version(garnerVersion, '-v, --version')
