@@ -41,23 +41,30 @@ export default defineCommand({
   },
 });
 
-function chooseFilters(names: string): Filter[] {
-  return names
+function chooseFilters(list: string): Filter[] {
+  const all = FILTERS.map((f) => f.name);
+  const names = list
     .split(',')
     .map((name) => name.trim())
-    .filter((name) => name !== '')
-    .map((name) => {
-      const filter = findFilter(name);
-      if (filter) return filter;
-      const all = FILTERS.map((f) => f.name);
-      const guess = nearest(name, all);
-      throw new GarnerError({
-        what: `no filter is called "${name}"`,
-        where: '--filters',
-        hint: `${guess ? `did you mean "${guess}"? ` : ''}(all filters: ${all.join(', ')})`,
-        fault: 2,
-      });
+    .filter((name) => name !== '');
+  if (names.length === 0)
+    throw new GarnerError({
+      what: 'no filter is named',
+      where: '--filters',
+      hint: `(all filters: ${all.join(', ')})`,
+      fault: 2,
     });
+  return names.map((name) => {
+    const filter = findFilter(name);
+    if (filter) return filter;
+    const guess = nearest(name, all);
+    throw new GarnerError({
+      what: `no filter is called "${name}"`,
+      where: '--filters',
+      hint: `${guess ? `did you mean "${guess}"? ` : ''}(all filters: ${all.join(', ')})`,
+      fault: 2,
+    });
+  });
 }
 
 function chooseWords(rule: string): WordRule {
