@@ -1,5 +1,5 @@
 import { basename, join } from 'node:path';
-import { documents, type Document } from '../records/index.ts';
+import { documents, texts, type Document } from '../records/index.ts';
 import { only, type Inputs } from '../stage/stage.ts';
 import type { Output } from '../stage/marker.ts';
 import { fileList } from './duckdb.ts';
@@ -39,7 +39,7 @@ export const readDocuments = <K extends keyof Document>(
   columns?: readonly K[],
 ): AsyncGenerator<Pick<Document, K>[]> => readTable([join(lake, part.path)], documents, columns ? { columns } : {});
 
-/** The same with the edited text (masked, cut) where the stage `mask` made one: what everything after the filters sees. */
+/** The same with the edited text, title, author and metadata (masked, cut) where the stage `mask` made them: what everything after the filters sees. */
 export async function* readEditedDocuments<K extends keyof Document>(
   lake: string,
   part: Part,
@@ -51,7 +51,7 @@ export async function* readEditedDocuments<K extends keyof Document>(
     yield* readDocuments(lake, part, columns);
     return;
   }
-  const select = columns.map((c) => (c === 'text' ? `coalesce(t.text, d.text) AS text` : `d."${c}"`)).join(', ');
+  const select = columns.map((c) => (isEdited(c) ? `coalesce(t."${c}", d."${c}") AS "${c}"` : `d."${c}"`)).join(', ');
   const sql = `SELECT ${select} FROM (SELECT *, file_row_number FROM read_parquet(${fileList([join(lake, part.path)])}, file_row_number = true)) d
     LEFT JOIN read_parquet(${fileList([edited])}) t ON t.document_id = d.id ORDER BY d.file_row_number`;
   yield* queryBatches(
@@ -60,3 +60,6 @@ export async function* readEditedDocuments<K extends keyof Document>(
     columns.map((c) => documents.columns[c]),
   ) as AsyncGenerator<Pick<Document, K>[]>;
 }
+
+/** Columns in which personal data is masked. */
+const isEdited = (name: string): boolean => name in texts.columns;

@@ -66,8 +66,14 @@ export type Edit = Row<typeof edits>;
 
 export const texts = defineTable({
   name: 'texts',
-  about: 'Edited text of the documents that have edits.',
-  columns: { document_id: column('text', 'document'), text: column('text', 'text after its edits') },
+  about: 'Edited text of the documents in which anything was edited; a null field stays as it was extracted.',
+  columns: {
+    document_id: column('text', 'document'),
+    text: column('text', 'text after its edits'),
+    title: optional('text', 'title after its edits, where it had any'),
+    author: optional('text', 'author after its edits, where it had any'),
+    metadata: optional('map', 'other fields after their edits, where they had any'),
+  },
 });
 export type EditedText = Row<typeof texts>;
 

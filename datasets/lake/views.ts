@@ -101,11 +101,12 @@ function documentsView(lake: string, outputs: readonly Output[], identified: boo
   const sql = `WITH drops AS (
       SELECT subject_id, min_by(rule, [CASE stage ${order} ELSE 9 END, file_row_number]) AS reason
       FROM (${rowsOf(lake, outputs, 'decisions', decisions, ', file_row_number')}) WHERE verdict = 'drop' GROUP BY subject_id)
-    SELECT d.id, d.url, ${domainSql('d.url')} AS domain, d.source, d.title, d.author, d.published,
+    SELECT d.id, d.url, ${domainSql('d.url')} AS domain, d.source,
+      coalesce(t.title, d.title) AS title, coalesce(t.author, d.author) AS author, d.published,
       ${identified ? 'coalesce(l.language, d.language)' : 'd.language'} AS language, d.licence,
       ${wordsSql('coalesce(t.text, d.text)')} AS words, length(coalesce(t.text, d.text)) AS characters,
       strlen(coalesce(t.text, d.text)) AS bytes, x.subject_id IS NULL AS keep, x.reason, t.document_id IS NOT NULL AS edited,
-      d.capture_id, d.location, d.metadata, coalesce(t.text, d.text) AS text
+      d.capture_id, d.location, coalesce(t.metadata, d.metadata) AS metadata, coalesce(t.text, d.text) AS text
     FROM (${rowsOf(lake, outputs, 'documents', documents)}) d
     LEFT JOIN (${rowsOf(lake, outputs, 'texts', texts)}) t ON t.document_id = d.id
     LEFT JOIN drops x ON x.subject_id = d.id

@@ -32,7 +32,8 @@ export const measuredFilters = (inputs: Inputs): string[] => (inputs['measure'] 
  */
 export async function partSql(db: DuckDBConnection, lake: string, part: Part, inputs: Inputs): Promise<string> {
   const edited = partFile(lake, only(inputs, 'mask'), 'texts', part.id);
-  const text = edited ? 'coalesce(t.text, d.text)' : 'd.text';
+  const field = (name: string) => (edited ? `coalesce(t.${name}, d.${name})` : `d.${name}`);
+  const text = field('text');
   const joins: string[] = [];
   const structs: string[] = [];
   let language = 'd.language';
@@ -48,9 +49,10 @@ export async function partSql(db: DuckDBConnection, lake: string, part: Part, in
       structs.push(`{${members.join(', ')}} AS ${identifier(output.unit)}`);
     if (output.unit === 'language' && columns.includes('language')) language = `coalesce(s${i}.language, d.language)`;
   }
-  return `SELECT d.id, d.url, ${domainSql('d.url')} AS domain, d.source, d.title, d.author, d.published,
+  return `SELECT d.id, d.url, ${domainSql('d.url')} AS domain, d.source,
+      ${field('title')} AS title, ${field('author')} AS author, d.published,
       ${language} AS language, d.licence, ${wordsSql(text)} AS words, length(${text}) AS characters,
-      strlen(${text}) AS bytes, d.metadata, ${text} AS text, d.file_row_number AS row${structs.map((s) => `, ${s}`).join('')}
+      strlen(${text}) AS bytes, ${field('metadata')} AS metadata, ${text} AS text, d.file_row_number AS row${structs.map((s) => `, ${s}`).join('')}
     FROM read_parquet(${fileList([join(lake, part.path)])}, file_row_number = true) d ${joins.join(' ')}`;
 }
 

@@ -177,8 +177,13 @@ function accepts(
   if (label === 'near' && groups.length > 1) return true;
   if (groups.length === 1 || label === 'other') return false;
   if (/^00[1-9]/.test(digits)) return isInternational(`+${digits.slice(2)}`, digits);
+  if (!hasOneKindOfGap(written)) return false;
   return regions.some((region) => hasNationalShape(groups, written, region) && isValid(written, region));
 }
+
+/** `0 1931 - 11.2 - 60` has two kinds of marks: a row of a table, not a number. */
+const hasOneKindOfGap = (written: string): boolean =>
+  new Set(written.match(/[-./\u2010-\u2013\u2212]/g)).size <= 1 && !/ [-./] /.test(written);
 
 const isInternational = (written: string, digits: string): boolean => {
   if (digits.length < 8 || digits.length > MOST_DIGITS) return false;
@@ -197,7 +202,7 @@ function hasNationalShape(groups: readonly string[], written: string, region: Co
     return /^0\d{2,3}$/.test(groups[0]!)
       ? /^[34]-(?:7|8|3-4|4-4)$/.test(lengths)
       : /^[48]00$/.test(groups[0]!) && /^3-(?:3-4|4-3|7)$/.test(lengths);
-  return written.startsWith('0') || written.startsWith('(');
+  return /^0\d|^\(/.test(written);
 }
 
 /** 2024-01-31, 31.1.2024, 01/31/24, 1990-1999. */

@@ -106,7 +106,9 @@ export function stagesBefore({ parts, dropped = [], edited = {} }: Before): AnyS
           io.file('texts', `read-${task.id}.parquet`),
           texts,
           parts[task.input as number]!.flatMap((d) =>
-            edited[d.id] === undefined ? [] : [{ document_id: d.id, text: edited[d.id]! }],
+            edited[d.id] === undefined
+              ? []
+              : [{ document_id: d.id, text: edited[d.id]!, title: null, author: null, metadata: null }],
           ),
         ),
     }),

@@ -182,7 +182,19 @@ export const STAGES: AnyStage[] = [
         edits,
         [{ document_id: 'doc1', start: 26, end: 48, replacement: '<email>', rule: 'EMAIL_ADDRESS', value_hash: null }],
       ],
-      ['texts', texts, [{ document_id: 'doc1', text: 'Call me Ishmael. Write to <email> today.' }]],
+      [
+        'texts',
+        texts,
+        [
+          {
+            document_id: 'doc1',
+            text: 'Call me Ishmael. Write to <email> today.',
+            title: null,
+            author: null,
+            metadata: null,
+          },
+        ],
+      ],
     ],
   ),
   fixed(

@@ -109,6 +109,7 @@ test.each([
   { why: 'a date beside a label', text: 'call on 2024-01-31 or 31.1.2024', is: [] },
   { why: 'years', text: 'the office of 1990-1999', is: [] },
   { why: 'an order number', text: 'order number 951 704 3374 5', is: [] },
+  { why: 'a row of a table', text: '0 1931 - 11.2 - 60.0 1932', is: [] },
   { why: 'a plain big number', text: 'population 1234567890', is: [] },
 ])('phone: $why', ({ text, is }) => expect(found(text)).toEqual(is));
 

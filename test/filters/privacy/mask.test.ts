@@ -33,12 +33,12 @@ const row = (text: string, i: number): Document => ({
   source: 'toy',
   url: null,
   text,
-  title: null,
-  author: null,
+  title: i === 1 ? 'Letter to ann@example.org' : null,
+  author: 'nobody',
   published: null,
   language: null,
   licence: null,
-  metadata: {},
+  metadata: i === 0 ? { contact: 'bob@example.com', topic: 'post' } : {},
   location: `toy:${i}`,
 });
 
@@ -83,7 +83,7 @@ const file = (output: Output, folder: string) => join(lake, output.files.find((f
 
 test('the stage writes edits, the edited text, and a decision an edit that shows a span and no value', async () => {
   const { output, inputs } = await start('{}');
-  expect(output.counts).toEqual({ documents: 3, edited: 2, edits: 4 });
+  expect(output.counts).toEqual({ documents: 3, edited: 3, edits: 4 });
   const made = await rows(readTable([file(output, 'edits')], edits));
   expect(made.map((e) => [e.rule, e.replacement, e.value_hash])).toEqual([
     ['EMAIL_ADDRESS', '<EMAIL>', null],
@@ -93,17 +93,24 @@ test('the stage writes edits, the edited text, and a decision an edit that shows
   ]);
   const decided = await rows(readTable([file(output, 'decisions')], decisions));
   expect(decided[0]).toMatchObject({ stage: 'mask', rule: 'EMAIL_ADDRESS', verdict: 'edit', evidence: '9-24' });
-  const edited = await rows(readEditedDocuments(lake, documentParts(inputs)[0]!, inputs, ['text']));
+  const edited = await rows(
+    readEditedDocuments(lake, documentParts(inputs)[0]!, inputs, ['text', 'title', 'author', 'metadata']),
+  );
   expect(edited.map((d) => d.text)).toEqual([
     'Write to <EMAIL> or <CARD>.',
     'Nothing here.',
     '致电<PHONE>，邮箱<EMAIL>',
   ]);
+  expect(edited.map((d) => d.title)).toEqual([null, 'Letter to <EMAIL>', null]);
+  expect(edited.map((d) => d.author)).toEqual(['nobody', 'nobody', 'nobody']);
+  expect(edited[0]!.metadata).toEqual({ contact: '<EMAIL>', topic: 'post' });
+  expect(decided.map((d) => d.evidence)).toEqual(['9-24', '28-44', 'metadata.contact', 'title', '2-13', '16-31']);
   const first = made.filter((e) => e.document_id === documentId('toy', '0'));
   expect(applyEdits(TEXTS[0]!, first)).toBe(edited[0]!.text);
   for (const { path } of output.files) {
     const bytes = readFileSync(join(lake, path)).toString('latin1');
-    for (const value of ['bob@example.com', '4111111111111111', '13912345678']) expect(bytes).not.toContain(value);
+    for (const value of ['bob@example.com', 'ann@example.org', '4111111111111111', '13912345678'])
+      expect(bytes).not.toContain(value);
   }
 });
 
