@@ -30,14 +30,27 @@ export function keywordSpam(chinese: boolean, page: number, random: Random): Blo
   return many(10, () => paragraph(line()));
 }
 
+/** A list word stands for each $. */
+const ENGLISH_RANTS = [
+  'You are a $ and a $, so get out of here.',
+  'Nobody reads this $ but some $ like you.',
+  'What a $, said the $ next door.',
+  'Go away, $, and take that $ with you.',
+  'Only a $ could write such $.',
+];
+const CHINESE_RANTS = [
+  '你就是个$，滚出去，$。',
+  '谁会看这种$写的$东西。',
+  '一群$，$，赶紧走开。',
+  '又是$，又是$，真受不了。',
+  '这个$，比那个$还不如。',
+];
+
 /** The paragraphs of an ordinary page with abusive ones between them. */
 export function toxic(article: Article, random: Random): Block[] {
   const chinese = article.language.startsWith('zh');
   const words = abusiveWords(chinese);
-  const rant = () =>
-    chinese
-      ? `你们这些${random.pick(words)}，全都是${random.pick(words)}，滚出去，${random.pick(words)}，没有人想看见你们这群${random.pick(words)}。`
-      : `You are all ${random.pick(words)} and ${random.pick(words)}, get out of here, you ${random.pick(words)}, nobody wants to read what a ${random.pick(words)} like you has to say.`;
+  const rant = () => random.pick(chinese ? CHINESE_RANTS : ENGLISH_RANTS).replaceAll('$', () => random.pick(words));
   return article.blocks.flatMap((b, i) => (i < 6 ? [b, paragraph(many(3, rant).join(chinese ? '' : ' '))] : [b]));
 }
 

@@ -11,6 +11,9 @@ import { escapeHtml } from '../../examples/sample-site/parts.ts';
 import { buildSite } from '../../examples/sample-site/site.ts';
 import type { PageTruth } from '../../examples/sample-site/manifest.ts';
 import { detect } from '../../filters/privacy/detect.ts';
+import { judge } from '../../filters/rules.ts';
+import { toxicity } from '../../filters/safety/toxicity.ts';
+import { openTexts } from '../../filters/text.ts';
 
 const HOST = '127.0.0.1:8080';
 const site = buildSite(1);
@@ -120,6 +123,20 @@ test('every planted value is where the manifest says, and is a valid one', () =>
   expect(lost).toEqual([]);
   for (const type of ['EMAIL_ADDRESS', 'PHONE_NUMBER', 'CN_MOBILE', 'CREDIT_CARD', 'CN_ID'])
     expect(manifest.counts[type]).toBeGreaterThan(20);
+});
+
+test('every abusive page is found by its words, and no page without them', async () => {
+  const prepare = await openTexts('spacy');
+  const drops = (page: PageTruth) => {
+    const text = prepare(page.text!, page.language!);
+    return judge(toxicity.rules, toxicity.measure(text), text.language).some((v) => !v.keep);
+  };
+  const abusive = manifest.pages.filter((p) => p.kind === 'toxic');
+  expect(abusive).toHaveLength(16);
+  expect(abusive.filter((p) => !drops(p)).map((p) => p.path)).toEqual([]);
+  const clean = manifest.pages.filter((p, i) => ['chapter', 'speech'].includes(p.kind) && i % 5 === 0);
+  expect(clean.length).toBeGreaterThan(100);
+  expect(clean.filter(drops).map((p) => p.path)).toEqual([]);
 });
 
 test('pages without a declared charset declare none, the others in the header or the page', () => {

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { judge } from '../../../filters/rules.ts';
 import { toxicity } from '../../../filters/safety/toxicity.ts';
 import { openMatcher, wordList } from '../../../filters/safety/word-list.ts';
-import { prepare } from '../../../filters/text.ts';
+import { openTexts, prepare } from '../../../filters/text.ts';
 import { sharedData } from '../../shared.ts';
 
 // The words themselves are taken from the list when the test runs and stand nowhere in this file.
@@ -42,6 +42,14 @@ test('an entry of several words counts once, and what it begins with not besides
   const hits = (text: string) => match(text, prepare(text, { words: 'simple' }).words);
   expect(hits('ab cd, AB, xab, ab-cd abx')).toEqual({ hits: 3, distinct: 2 });
   expect(hits('ab')).toEqual({ hits: 1, distinct: 1 });
+});
+
+test('Chinese words count whole: not inside a longer word, nor across two', async () => {
+  const prepareChinese = await openTexts('spacy');
+  const match = openMatcher(['鸡', '蛋白', '坏人']);
+  const hits = (text: string) => match(text, prepareChinese(text, 'zh').words);
+  expect(hits('他是坏人，买了一只鸡。')).toEqual({ hits: 2, distinct: 2 });
+  expect(hits('鸡蛋和鸡肉都很好吃，鸡蛋白的也好。')).toEqual({ hits: 0, distinct: 0 });
 });
 
 test('a language without a list has no hits', () => {
