@@ -27,7 +27,7 @@ export interface BrowserOptions {
   /** Largest HTML [bytes]. */
   maxBytes: number;
   /** Told once, where the browser cannot be started. */
-  notice(text: string): void;
+  notice: (text: string) => void;
 }
 
 const MOST_REQUESTS = 100;

@@ -23,8 +23,8 @@ export interface CrawlOptions {
   scratch: string;
   /** Path of a Chromium for pages that need one; null: there is none. */
   chromium: string | null;
-  notice(text: string): void;
-  progress(done: number, open: number, note: string): void;
+  notice: (text: string) => void;
+  progress: (done: number, open: number, note: string) => void;
 }
 
 export interface CrawlResult {

@@ -20,7 +20,7 @@ export interface Manners {
   delay(entry: Entry): number;
   signals(entry: Entry): readonly string[];
   /** Whether a page may load this beside itself: false where a robots.txt that is known forbids it. */
-  may(url: string): boolean;
+  may: (url: string) => boolean;
 }
 
 export interface RoundsResult {
@@ -178,7 +178,8 @@ export async function walkRounds({ recipe, scope, agent, settle }: RoundsOptions
       const chain = [...e.chain, e.url];
       // Where a seed leads is what the person meant.
       if (e.depth === 0 && e.kind === 'page') scope.add(target);
-      if (chain.includes(row.location)) reasons.set(e.url, 'redirect_loop');
+      const back = chain.indexOf(row.location);
+      if (back !== -1) for (const url of chain.slice(back)) reasons.set(url, 'redirect_loop');
       else if (!scope.host(target)) reasons.set(e.url, 'redirect_scope');
       else if (chain.length > recipe.redirects) reasons.set(e.url, 'redirects');
       else offer(round, entryFor(row.location, e.kind, e.depth, e.url, chain));
