@@ -66,10 +66,12 @@ static void walk(Pool *pool, long index) {
   unsigned int mode = __builtin_ia32_stmxcsr();
   __builtin_ia32_ldmxcsr(mode | 0x8040);
 #endif
+  // Copied, since the caller may already set the next list while another thread looks whether this one is at its end.
+  const Call *calls = pool->calls;
+  long length = pool->length;
   Team team = {index, pool->count, pool->scratch + pool->shared + index * pool->each, pool->scratch, pool};
-  for (long i = 0; i < pool->length; i++) {
-    const Call *call = pool->calls + i;
-    KERNELS[call->kernel].run(call, &team);
+  for (long i = 0; i < length; i++) {
+    KERNELS[calls[i].kernel].run(calls + i, &team);
     meet(pool);
   }
 #if defined(__SSE__)
