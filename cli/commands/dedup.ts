@@ -1,4 +1,5 @@
 import { GarnerError } from '../../core/errors.ts';
+import { slowNotice } from '../../datasets/dedup/minhash.ts';
 import { dedupRecipe } from '../../datasets/dedup/recipe.ts';
 import { createDeduplicator } from '../../datasets/dedup/stream.ts';
 import { defineCommand } from '../command.ts';
@@ -36,6 +37,8 @@ export default defineCommand({
     }
     const { normalise, ...rest } = settings.data;
     const texts = createDeduplicator({ ...rest, reading: normalise ? 'normalised' : 'plain' });
+    const slow = slowNotice();
+    if (slow) terminal.stderr.write(`garner: ${slow}\n`);
     const ids: string[] = [];
     try {
       return await pipe(file, terminal, ({ id, text }) => {

@@ -27,25 +27,20 @@ export function chooseBands(threshold: number, recall: number, functions: number
 }
 
 /**
- * The key of each band of a signature as two 32-bit halves, low first, into `out` (2 × bands). Bands and row values mix as
- * in MurmurHash3. Two bands that differ share a key with a chance of 2^−64.
+ * The key of each band of a signature, 32 bits, into `out` (bands of them): row values mixed as in MurmurHash3, with the
+ * band as seed. Two bands that differ share a key with a chance of 2^−32, which costs a comparison and nothing else.
  */
 export function bandKeys(signature: BigInt64Array, { bands, rows }: Banding, out: Int32Array): void {
   const words = new Int32Array(signature.buffer, signature.byteOffset, signature.length * 2);
   for (let band = 0; band < bands; band++) {
-    let low = Math.imul(band + 1, 0x9e3779b1);
-    let high = Math.imul(band + 1, 0x85ebca6b);
+    let hash = Math.imul(band + 1, 0x9e3779b1);
     for (let k = 2 * band * rows; k < 2 * (band + 1) * rows; k++) {
-      low = Math.imul(low ^ words[k]!, 0xcc9e2d51);
-      low = (low << 15) | (low >>> 17);
-      high = Math.imul(high ^ low ^ words[k]!, 0x1b873593);
-      high = (high << 13) | (high >>> 19);
+      const word = Math.imul(words[k]!, 0xcc9e2d51);
+      hash ^= Math.imul((word << 15) | (word >>> 17), 0x1b873593);
+      hash = Math.imul((hash << 13) | (hash >>> 19), 5) + 0xe6546b64;
     }
-    low ^= high >>> 16;
-    low = Math.imul(low, 0x85ebca6b);
-    high ^= low >>> 13;
-    high = Math.imul(high, 0xc2b2ae35);
-    out[2 * band] = low ^ (high >>> 16);
-    out[2 * band + 1] = high;
+    hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+    hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+    out[band] = hash ^ (hash >>> 16);
   }
 }

@@ -39,7 +39,7 @@ const CANDIDATE_LIMIT = 64;
  */
 export function createLeader(threshold: number, functions: number, banding: Banding, store: SetStore): Leader {
   const table = createBucketTable();
-  const keys = new Int32Array(banding.bands * 2);
+  const keys = new Int32Array(banding.bands);
   const least = leastMatches(functions, threshold);
   const sketch = new Uint8Array(functions);
   let numbers = new Int32Array(1 << 8);
@@ -61,8 +61,7 @@ export function createLeader(threshold: number, functions: number, banding: Band
     numbers[count] = number;
     groups[count] = group;
     sketches.set(sketch, count * functions);
-    for (let band = 0; band < banding.bands; band++)
-      if (!table.add(keys[2 * band]!, keys[2 * band + 1]!, count)) leader.full++;
+    for (let band = 0; band < banding.bands; band++) if (!table.add(keys[band]!, count)) leader.full++;
     count++;
   };
   const agreement = (kept: number) => {
@@ -77,7 +76,7 @@ export function createLeader(threshold: number, functions: number, banding: Band
       const size = store.size(number);
       const seen = new Map<number, number>();
       for (let band = 0; band < banding.bands; band++)
-        table.visit(keys[2 * band]!, keys[2 * band + 1]!, (kept) => {
+        table.visit(keys[band]!, (kept) => {
           if (!seen.has(kept)) seen.set(kept, band);
         });
       const candidates: { kept: number; band: number; equal: number }[] = [];

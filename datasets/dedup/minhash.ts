@@ -37,6 +37,10 @@ export function minhashKernel(): MinhashKernel {
   return chosen;
 }
 
+/** What a person should be told about the kernels here, or null. */
+export const slowNotice = (): string | null =>
+  minhashKernel() === twin ? 'no C compiler: duplicates are sought in TypeScript, some fifty times slower' : null;
+
 /**
  * The odd multipliers of `count` functions: splitmix64 from one draw of the seed (Steele et al. 2014). h(x) = a·x mod 2^64
  * needs no addend, since x is well mixed already and an addend only turns the circle.

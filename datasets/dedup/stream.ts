@@ -35,7 +35,7 @@ export interface Deduplicator {
 
 /**
  * Deduplicates a stream as it comes: each text is answered at once, against the texts before it. Memory a text: its
- * signature's bands, a byte a function and about 40 bytes; shingle sets lie in an unlinked temporary file.
+ * bands (about 30 bytes each), a byte a function and some 40 bytes more; shingle sets lie in an unlinked temporary file.
  */
 export function createDeduplicator(options: StreamOptions): Deduplicator {
   const folder = mkdtempSync(join(tmpdir(), 'garner-dedup-'));
@@ -55,7 +55,7 @@ export function createDeduplicator(options: StreamOptions): Deduplicator {
 
   const firstOfGroup = () => {
     let found = -1;
-    exact.visit(print[0]!, print[1]!, (n) => {
+    exact.visit(print[0]!, (n) => {
       if (print.every((word, k) => word === prints[4 * n + k])) found = n;
     });
     return found;
@@ -86,7 +86,7 @@ export function createDeduplicator(options: StreamOptions): Deduplicator {
         return record(keptBy[first]!, similarities[first]!);
       }
       prints.set(print, 4 * count);
-      exact.add(print[0]!, print[1]!, count);
+      exact.add(print[0]!, count);
       store.put(count, set);
       const match = set.length > 0 ? leader.add(count, sign(set)) : null;
       return match ? record(match.kept, match.similarity) : record(count, 1);

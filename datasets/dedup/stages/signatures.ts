@@ -3,7 +3,7 @@ import { writeTable } from '../../../core/lake/parquet.ts';
 import { defineStage } from '../../../core/stage/index.ts';
 import { createShingler } from '../../../core/text/shingles.ts';
 import { createFingerprint } from '../fingerprint.ts';
-import { createSigner } from '../minhash.ts';
+import { createSigner, slowNotice } from '../minhash.ts';
 import type { DedupRecipe } from '../recipe.ts';
 import { signatures as table } from '../table.ts';
 
@@ -22,6 +22,8 @@ export const signatures = defineStage<{ dedup?: DedupRecipe | undefined }, Param
   params: ({ dedup }) => (dedup ? { functions: dedup.functions, seed: dedup.seed, normalise: dedup.normalise } : null),
   tasks: (inputs) => documentParts(inputs).map((part) => ({ id: part.id, input: part })),
   async run(task, p, io) {
+    const slow = slowNotice();
+    if (slow) io.notice(`signatures: ${slow}`);
     const fingerprint = createFingerprint();
     const shingle = createShingler(p.normalise ? 'normalised' : 'plain');
     const sign = createSigner(p.functions, p.seed);
