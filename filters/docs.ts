@@ -29,10 +29,11 @@ function section(filter: Filter): string {
     ([name, meaning]) => `| \`${name}\` | ${cell(typeof meaning === 'string' ? meaning : `label: ${meaning.label}`)} |`,
   );
   const groups = groupRules(filter.rules);
-  const rules = groups.map(({ rule, signal, rows }) => {
+  const rules = groups.map(({ rule, key, signal, rows }) => {
     const base = rows.find((r) => !r.when) ?? rows.find((r) => r.when!.language === 'en')!;
     const only = base.when ? ' (English only)' : '';
-    return `| \`${rule}\` | \`${signal}\` | ${cell(test(base))}${only} |`;
+    const named = key === rule ? '' : ` (in a recipe: \`${key}\`)`;
+    return `| \`${rule}\`${named} | \`${signal}\` | ${cell(test(base))}${only} |`;
   });
   return [
     `## ${filter.name}`,

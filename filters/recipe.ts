@@ -43,8 +43,8 @@ const filterSection = (filter: Filter) =>
   z
     .strictObject(
       Object.fromEntries(
-        groupRules(filter.rules).map(({ rule, rows }) => [
-          rule,
+        groupRules(filter.rules).map(({ key, rows }) => [
+          key,
           CHANGES[kindOf(rows)].optional().describe(describeRule(filter, rows)),
         ]),
       ),
@@ -94,8 +94,8 @@ export function chosenFilters(recipe: NonNullable<FiltersRecipe['filters']>): { 
  * unless it is named. A plain `never` switches the rule off for every language.
  */
 export function changeRules(rules: readonly Rule[], changes: Record<string, Change | undefined>): Rule[] {
-  return groupRules(rules).flatMap(({ rule, signal, rows }): Rule[] => {
-    const change = changes[rule];
+  return groupRules(rules).flatMap(({ rule, key, signal, rows }): Rule[] => {
+    const change = changes[key];
     if (change === undefined) return rows;
     if (change === 'never') return [{ rule, signal, never: true }];
     const kind = kindOf(rows);

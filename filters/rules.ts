@@ -16,7 +16,10 @@ export interface Never {
  * counts, and without one that fits the rule keeps.
  */
 export type Rule<S extends string = string> = {
+  /** The reason, as it is stored and shown. */
   rule: string;
+  /** Its name in a recipe, where that is another: `keep: [en]` drops for the reason `other_language`. */
+  key?: string;
   signal: S;
   when?: { language: string };
 } & (Test | Never);
@@ -59,11 +62,11 @@ export interface Verdict {
   keep: boolean;
 }
 
-/** The rules of a table by name, in order of first appearance, each with its rows. */
-export function groupRules(rules: readonly Rule[]): { rule: string; signal: string; rows: Rule[] }[] {
+/** The rules of a table by name, in order of first appearance, each with its rows and its name in a recipe. */
+export function groupRules(rules: readonly Rule[]): { rule: string; key: string; signal: string; rows: Rule[] }[] {
   const groups = new Map<string, Rule[]>();
   for (const row of rules) groups.set(row.rule, [...(groups.get(row.rule) ?? []), row]);
-  return [...groups].map(([rule, rows]) => ({ rule, signal: rows[0]!.signal, rows }));
+  return [...groups].map(([rule, rows]) => ({ rule, key: rows[0]!.key ?? rule, signal: rows[0]!.signal, rows }));
 }
 
 const fits = (row: Rule, language: string): boolean => !row.when || row.when.language === language;

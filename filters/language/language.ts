@@ -18,7 +18,7 @@ export const language = defineFilter({
     return { language: identified?.language ?? null, score: identified?.score ?? null, rules_language: text.language };
   },
   rules: [
-    { rule: 'keep', signal: 'language', never: true, takes: 'notIn' },
-    { rule: 'min_score', signal: 'score', below: CERTAIN },
+    { rule: 'other_language', key: 'keep', signal: 'language', never: true, takes: 'notIn' },
+    { rule: 'unsure_language', key: 'min_score', signal: 'score', below: CERTAIN },
   ],
 });

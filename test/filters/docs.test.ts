@@ -13,7 +13,7 @@ test('it names every filter, signal and rule', () => {
   for (const filter of FILTERS) {
     expect(page).toContain(`## ${filter.name}\n`);
     for (const name of [...Object.keys(filter.signals), ...filter.rules.map((r) => r.rule)])
-      expect(page).toContain(`| \`${name}\` |`);
+      expect(page).toContain(`| \`${name}\` `);
   }
   expect(page).toContain('| zh | 1 | 5 | 0.735 |');
 });

@@ -15,8 +15,8 @@ test('filters come in the order of the recipe, with their changes', () => {
   const chosen = chosenFilters(filters as Parameters<typeof chosenFilters>[0]);
   expect(chosen.map((c) => c.filter.name)).toEqual(['fineweb', 'language', 'gopher_quality']);
   expect(chosen[1]!.rules).toEqual([
-    { rule: 'keep', signal: 'language', notIn: ['en', 'zh'] },
-    { rule: 'min_score', signal: 'score', below: 0.5 },
+    { rule: 'other_language', signal: 'language', notIn: ['en', 'zh'] },
+    { rule: 'unsure_language', signal: 'score', below: 0.5 },
   ]);
   expect(chosen[2]!.rules.filter((r) => r.rule === 'gopher_short_doc')).toEqual([
     { rule: 'gopher_short_doc', signal: 'words', when: { language: 'en' }, below: 30 },

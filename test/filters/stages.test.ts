@@ -92,12 +92,12 @@ test('every document gets its verdict: a row for each rule that drops, or one th
   const of = Object.fromEntries(verdicts) as Record<string, string[]>;
   expect(of['prose']).toEqual(['keep .kept']);
   expect(of['chinese']).toEqual(['keep .kept']);
-  expect(of['french']![0]).toBe('drop language.keep');
+  expect(of['french']![0]).toBe('drop language.other_language');
   expect(of['short']).toContain('drop gopher_quality.gopher_short_doc');
   expect(of['empty']).toContain('drop fineweb.empty');
   expect(of['odd']!.every((v) => v.startsWith('drop'))).toBe(true);
   expect(output.counts).toEqual({ documents: 6, dropped: 4, kept: 2 });
-  const french = rows.find((r) => r.subject_id === 'french' && r.rule === 'keep')!;
+  const french = rows.find((r) => r.subject_id === 'french' && r.rule === 'other_language')!;
   expect(french).toMatchObject({ stage: 'judge', signal: 'language', label: 'fr', value: null, threshold: 'en, zh' });
   const short = rows.find((r) => r.subject_id === 'short' && r.rule === 'gopher_short_doc')!;
   expect(short).toMatchObject({ value: 4, threshold: '50', label: null, evidence: null });
