@@ -1,8 +1,10 @@
 import { createProgress } from '../../core/progress.ts';
 import { openLake } from '../../core/lake/lake.ts';
+import { plan } from '../../core/stage/index.ts';
 import { serveSite } from '../../examples/sample-site/server.ts';
 import { buildSite } from '../../examples/sample-site/site.ts';
 import { defineCommand } from '../command.ts';
+import { STAGES } from '../pipeline.ts';
 import { quickstartRecipe } from '../quickstart.ts';
 import { quickstartReport } from '../report.ts';
 import { runRecipe, wholeNumber } from '../run.ts';
@@ -22,22 +24,16 @@ export default defineCommand({
     const lake = await openLake(options['lake'] as string);
     const { recipe, port } = await quickstartRecipe(lake);
     const progress = createProgress(terminal.stderr);
-    const site = buildSite(1);
-    const server = await serveSite(site, { port });
-    progress.notice(`the sample site is served at ${server.url}`);
+    // A finished crawl needs no site any more.
+    const crawled = plan({ lake, recipe, stages: STAGES, until: 'crawl' })[0]!.units[0]!.reused;
+    const server = crawled ? null : await serveSite(buildSite(1), { port });
+    if (server) progress.notice(`the sample site is served at ${server.url}`);
+    const until = options['until'] as string | undefined;
+    const workers = options['workers'] as number | undefined;
     try {
-      await runRecipe(
-        {
-          lake,
-          recipe,
-          until: options['until'] as string | undefined,
-          workers: options['workers'] as number | undefined,
-          progress,
-        },
-        terminal,
-      );
+      await runRecipe({ lake, recipe, until, workers, progress }, terminal);
     } finally {
-      await server.close();
+      await server?.close();
     }
     terminal.stdout.write(
       await quickstartReport(lake, recipe.name, (performance.now() - started) / 1000, terminalWidth(terminal)),
