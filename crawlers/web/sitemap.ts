@@ -14,7 +14,7 @@ const MOST_URLS = 50_000;
 const LARGEST = 52_428_800;
 
 /**
- * Reads a sitemap, a sitemap index, an Atom or RSS feed, or one URL a line; gzip is told by its bytes. Names count without
+ * Reads a sitemap, a sitemap index, an Atom, RSS or JSON feed, or one absolute URL a line; gzip is told by its bytes. Names count without
  * their namespace, since many get it wrong. Broken XML gives what stood before the break; HTML gives nothing.
  */
 export function readSitemap(data: Buffer, url: string): SitemapContent {
@@ -32,7 +32,22 @@ export function readSitemap(data: Buffer, url: string): SitemapContent {
     .trimStart();
   if (text.startsWith('<'))
     return /^<(?:!doctype html|html)/i.test(text) ? { pages: [], maps: [] } : readXml(text, url);
-  return { pages: collect(text.split(/\r?\n/).slice(0, MOST_URLS), url), maps: [] };
+  if (text.startsWith('{')) return { pages: collect(feedItems(text), url), maps: [] };
+  const lines = text.split(/\r?\n/, MOST_URLS).filter((line) => /^https?:\/\//i.test(line));
+  return { pages: collect(lines, url), maps: [] };
+}
+
+/** The pages of a JSON Feed. */
+function feedItems(text: string): string[] {
+  try {
+    const { items } = Object(JSON.parse(text)) as { items?: unknown };
+    const urls = Array.isArray(items)
+      ? items.slice(0, MOST_URLS).map((item) => (Object(item) as { url?: unknown }).url)
+      : [];
+    return urls.filter((u) => typeof u === 'string');
+  } catch {
+    return [];
+  }
 }
 
 const collect = (texts: string[], url: string) => [
