@@ -50,7 +50,7 @@ function joins(text: string, from: number, to: number): boolean {
 }
 
 const SEPARATORS = new Set(
-  [...' \u00a0\u2009\u202f\u3000-\u2010\u2011\u2012\u2013\u2212\uff0d.()/+（）'].map((c) => c.charCodeAt(0)),
+  [...' \u00a0\u2009\u202f\u3000-\u2010\u2011\u2012\u2013\u2014\u2212\uff0d.()/+（）'].map((c) => c.charCodeAt(0)),
 );
 
 const isSeparator = (code: number): boolean => SEPARATORS.has(code);
@@ -59,7 +59,7 @@ export const isBlank = (gap: string): boolean =>
   gap === ' ' || gap === '\u00a0' || gap === '\u3000' || gap === '\u202f';
 
 export const isHyphen = (gap: string): boolean =>
-  gap.length === 1 && '-\u2010\u2011\u2012\u2013\u2212\uff0d'.includes(gap);
+  gap.length === 1 && '-\u2010\u2011\u2012\u2013\u2014\u2212\uff0d'.includes(gap);
 
 /** True where groups i to j are no part of a longer word, and of no decimal number or hyphenated serial number. */
 export function standsAlone(text: string, run: NumberRun, i: number, j: number): boolean {

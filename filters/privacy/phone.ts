@@ -52,7 +52,7 @@ function mobileAt(text: string, run: NumberRun, i: number): { start: number; end
     number = digits.slice(-11);
   }
   const gap = gapAfter(text, run, last);
-  if (number.length === 3 && last + 2 < groupCount(run) && (isBlank(gap) || isHyphen(gap))) {
+  if (number.length === 3 && last + 2 < groupCount(run) && (isBlank(gap) || isHyphen(gap) || gap === '.')) {
     if (gapAfter(text, run, last + 1) !== gap) return null;
     number += groupDigits(text, run, last + 1) + groupDigits(text, run, last + 2);
     if (groupLength(run, last + 1) !== 4) return null;
@@ -61,14 +61,14 @@ function mobileAt(text: string, run: NumberRun, i: number): { start: number; end
   if (!/^1[3-9]\d{9}$/.test(number)) return null;
   start = openingOf(text, start);
   const end = groupEnd(run, last);
-  return alone(text, start, end) ? { start, end, last } : null;
+  // A slash parts two numbers that both are one; elsewhere it makes a date or a fraction.
+  return alone(text, start, end, '.-') ? { start, end, last } : null;
 }
 
-/** No letter, digit, or decimal beside it. */
-function alone(text: string, start: number, end: number): boolean {
+/** No letter or digit beside it, nor one of `joiners` with a digit behind. */
+function alone(text: string, start: number, end: number, joiners = '.-/'): boolean {
   if (isWord(codeAt(text, start - 1)) || isWord(codeAt(text, end))) return false;
-  const joined = (mark: number, digit: number) =>
-    (mark === 0x2e || mark === 0x2d || mark === 0x2f) && digitOf(digit) >= 0;
+  const joined = (mark: number, digit: number) => joiners.includes(String.fromCharCode(mark)) && digitOf(digit) >= 0;
   return !joined(codeAt(text, start - 1), codeAt(text, start - 2)) && !joined(codeAt(text, end), codeAt(text, end + 1));
 }
 
@@ -176,7 +176,7 @@ function accepts(
   if (label === 'close' && digits.length >= FEWEST_DIGITS) return !/^(\d)\1+$/.test(digits);
   if (label === 'near' && groups.length > 1) return true;
   if (groups.length === 1 || label === 'other') return false;
-  if (/^00[1-9]/.test(digits)) return isInternational(`+${digits.slice(2)}`, digits);
+  if (groups[0]!.startsWith('00') && /^00[1-9]/.test(digits)) return isInternational(`+${digits.slice(2)}`, digits);
   if (!hasOneKindOfGap(written)) return false;
   return regions.some((region) => hasNationalShape(groups, written, region) && isValid(written, region));
 }

@@ -99,6 +99,13 @@ test.each([
   { why: '3-4-4', text: '手机 139 1234 5678。', is: ['CN_MOBILE:139 1234 5678'] },
   { why: '+86', text: '（+86 13912345678）', is: ['CN_MOBILE:+86 13912345678'] },
   { why: '0086', text: '008613912345678', is: ['CN_MOBILE:008613912345678'] },
+  {
+    why: 'two parted by a slash',
+    text: '13912345678/13812345678',
+    is: ['CN_MOBILE:13912345678', 'CN_MOBILE:13812345678'],
+  },
+  { why: 'long dashes', text: '139—1234—5678', is: ['CN_MOBILE:139—1234—5678'] },
+  { why: 'a letter as label', text: 'T: 01632 960 001', is: ['PHONE_NUMBER:01632 960 001'] },
   { why: '12 digits', text: '139123456781', is: [] },
   { why: 'US', text: 'or (951) 704-3374.', is: ['PHONE_NUMBER:(951) 704-3374'] },
   { why: 'British', text: 'ring 020 7946 0018 now', is: ['PHONE_NUMBER:020 7946 0018'] },
@@ -110,6 +117,8 @@ test.each([
   { why: 'years', text: 'the office of 1990-1999', is: [] },
   { why: 'an order number', text: 'order number 951 704 3374 5', is: [] },
   { why: 'a row of a table', text: '0 1931 - 11.2 - 60.0 1932', is: [] },
+  { why: 'a decimal', text: '= 0.06079271', is: [] },
+  { why: 'a number in a call', text: 'the call was semget(5440126, 17)', is: [] },
   { why: 'a plain big number', text: 'population 1234567890', is: [] },
 ])('phone: $why', ({ text, is }) => expect(found(text)).toEqual(is));
 

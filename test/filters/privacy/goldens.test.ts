@@ -120,3 +120,22 @@ test.skipIf(!values)('values: at least 99 % of the example numbers of all region
   );
   expect(found.length / rows.length).toBeGreaterThanOrEqual(0.99);
 });
+
+const novels = sharedData('text/chinese-novels.txt.gz');
+const manuals = sharedData('dedup/manuals-english.jsonl.gz');
+test.skipIf(!novels || !manuals)(
+  'numbers of novels and of a database manual are nobody’s phone, card or identity',
+  () => {
+    const texts = [
+      gunzipSync(readFileSync(novels!)).toString(),
+      ...read<{ text: string }>(manuals!).map((m) => m.text),
+    ];
+    const found = texts.flatMap((text) =>
+      detect(text).map((s) => ({ type: s.type, value: text.slice(s.start, s.end) })),
+    );
+    expect(found.some((f) => f.type === 'EMAIL_ADDRESS')).toBe(true);
+    const wrong = found.filter((f) => f.type !== 'EMAIL_ADDRESS' && f.type !== 'IP_ADDRESS');
+    // kernel.shmmax=17179869184, 2^34, which has the form of a Chinese mobile number
+    expect(new Set(wrong.map((f) => f.value))).toEqual(new Set(['17179869184']));
+  },
+);
