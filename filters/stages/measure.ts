@@ -66,7 +66,9 @@ async function openOutputs(io: TaskContext, part: Part): Promise<{ filter: Filte
   for (const name of io.pending) {
     const filter = findFilter(name)!;
     const path = io.file('signals', `${part.id}.parquet`, name);
-    outputs.push({ filter, writer: (await writeTable(path, signalTable(filter))) as SignalWriter });
+    const table = signalTable(filter);
+    io.facts({ signals: Object.fromEntries(Object.entries(table.columns).map(([c, { about }]) => [c, about])) }, name);
+    outputs.push({ filter, writer: (await writeTable(path, table)) as SignalWriter });
   }
   return outputs;
 }

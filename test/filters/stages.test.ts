@@ -114,6 +114,9 @@ test('signals lie one file a filter and part, one row a document, in file order'
     { document_id: 'short', language: 'en', rules_language: 'en' },
     { document_id: 'chinese', language: 'zh', rules_language: 'zh' },
   ]);
+  const key = units.find((u) => u.name === 'gopher_quality')!.key!;
+  const { facts } = readMarker(lake, 'measure', 'gopher_quality', key)!;
+  expect(facts['signals']).toMatchObject({ words: 'words, bare punctuation not counted [count]' });
   const [empty] = await queryRows(`SELECT * FROM '${file('gopher_quality', 1)}' WHERE document_id = 'empty'`);
   expect(empty).toMatchObject({ words: 0, word_length: null, alpha_words: null });
 });
