@@ -1,5 +1,5 @@
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { explainSystemError, GarnerError } from '../../core/errors.ts';
 import { sync, temporaryName, writeAtomically } from '../../core/files.ts';
 import { stableJson } from '../../core/hash.ts';
@@ -23,10 +23,10 @@ export interface TrainerState {
 export interface CheckpointParts {
   session: TrainingSession;
   state: TrainerState;
-  /** Id of the end-of-text token, for config.json. */
-  endOfText: number;
-  /** Files that are copied beside the weights: tokenizer.json, chat_template.jinja. */
-  beside: readonly string[];
+  /** The token that ends a text or an answer, for config.json. */
+  end: number;
+  /** Files beside the weights by name: tokenizer.json, chat_template.jinja. */
+  beside: Readonly<Record<string, string>>;
 }
 
 const NAME = /^step-(\d{8})$/;
@@ -39,7 +39,7 @@ export const checkpointName = (step: number): string => `step-${String(step).pad
  * them. Everything is written and flushed under a temporary name first, so that the folder appears whole or not at all.
  */
 export async function saveCheckpoint(folder: string, parts: CheckpointParts): Promise<string> {
-  const { session, state, endOfText, beside } = parts;
+  const { session, state, end, beside } = parts;
   const path = join(folder, checkpointName(state.step));
   const temporary = temporaryName(path);
   try {
@@ -51,12 +51,9 @@ export async function saveCheckpoint(folder: string, parts: CheckpointParts): Pr
     writeSafetensors(join(temporary, 'optimizer.safetensors'), moments(session), { step: String(state.step) });
     await writeAtomically(
       join(temporary, 'config.json'),
-      `${JSON.stringify(toHuggingFace(session.config, endOfText), null, 2)}\n`,
+      `${JSON.stringify(toHuggingFace(session.config, end), null, 2)}\n`,
     );
-    for (const file of beside) {
-      copyFileSync(file, join(temporary, basename(file)));
-      await sync(join(temporary, basename(file)));
-    }
+    for (const [name, content] of Object.entries(beside)) await writeAtomically(join(temporary, name), content);
     await writeAtomically(join(temporary, 'trainer.json'), `${stableJson({ format: 1, ...state })}\n`);
     await sync(temporary);
     if (existsSync(path)) rmSync(path, { recursive: true });

@@ -3,13 +3,13 @@ import { explainSystemError, GarnerError } from '../../core/errors.ts';
 import type { ModelConfig } from '../session.ts';
 
 /** config.json as Hugging Face's `LlamaForCausalLM` reads it (training.md §1.1). */
-export function toHuggingFace(config: ModelConfig, endOfText: number): Record<string, unknown> {
+export function toHuggingFace(config: ModelConfig, end: number): Record<string, unknown> {
   return {
     architectures: ['LlamaForCausalLM'],
     attention_bias: false,
     attention_dropout: 0,
-    bos_token_id: endOfText,
-    eos_token_id: endOfText,
+    bos_token_id: end,
+    eos_token_id: end,
     head_dim: config.headSize,
     hidden_act: 'silu',
     hidden_size: config.width,

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { filesIn, only, type Inputs } from '../../core/stage/index.ts';
 import { openShards, shardFiles } from '../../tokenizer/shards/reader.ts';
@@ -61,9 +62,10 @@ export async function preparePretrain(lake: string, p: PretrainParams, inputs: I
       tokens: p.sample.tokens,
       temperature: p.sample.temperature,
       topK: p.sample.top_k,
-      stop: [vocabulary.endOfText],
     },
-    beside: [tokenizer],
+    end: vocabulary.endOfText,
+    beside: { 'tokenizer.json': readFileSync(tokenizer, 'utf8') },
+    found: { counts: {}, notices: [] },
   };
 }
 

@@ -5,11 +5,12 @@ import { parametersOf } from '../model/size.ts';
 import { launchRanks } from '../parallel/launch.ts';
 import { openDecoder, openSession } from '../session.ts';
 import { train } from './loop.ts';
+import { prepareFinetune, type FinetuneParams } from './prepare-finetune.ts';
 import { preparePretrain, type PretrainParams } from './prepare-pretrain.ts';
 import { holdRun, openAt, resumePoint, runTraining, type Engine, type Training } from './training.ts';
 
 /** A training stage and its parameters: plain data, so that another rank can make the same training of it. */
-export type TrainingJob = { stage: 'pretrain'; params: PretrainParams };
+export type TrainingJob = { stage: 'pretrain'; params: PretrainParams } | { stage: 'finetune'; params: FinetuneParams };
 
 /** What another rank is told. */
 export interface TrainingOrder {
@@ -27,6 +28,8 @@ function prepare(job: TrainingJob, lake: string, inputs: Inputs): Promise<Traini
   switch (job.stage) {
     case 'pretrain':
       return preparePretrain(lake, job.params, inputs);
+    case 'finetune':
+      return prepareFinetune(lake, job.params, inputs);
   }
 }
 

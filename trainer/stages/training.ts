@@ -40,11 +40,13 @@ export interface Training {
     tokens: number;
     temperature: number;
     topK: number;
-    /** Tokens that end a sample. */
-    stop: number[];
   };
-  /** Files that are copied beside each checkpoint. */
-  beside: string[];
+  /** The token that ends a text or an answer. */
+  end: number;
+  /** Files beside each checkpoint, by name. */
+  beside: Record<string, string>;
+  /** What the data turned out to hold: counts for the run's marker, and lines for the person at the terminal. */
+  found: { counts: Counts; notices: string[] };
 }
 
 /** The engine: replaced in tests. */
@@ -107,6 +109,7 @@ export async function runTraining(
   const run = context.folder('runs');
   const checkpoints = join(run, 'checkpoints');
   const { session, from } = openAt(training, engine, collective, checkpoint);
+  training.found.notices.forEach(context.notice);
   if (from.step > 0) context.notice(`${training.plan.run} goes on after step ${from.step}`);
   const journal = openJournal<Step>(journalPath(context), from.step);
   const timing = openJournal<Timing>(join(run, 'timing.jsonl'), from.step);
@@ -136,7 +139,7 @@ export async function runTraining(
         await saveCheckpoint(checkpoints, {
           session,
           state: { ...position, seed: training.session.seed, recipe: context.key() },
-          endOfText: training.vocabulary.endOfText,
+          end: training.end,
           beside: training.beside,
         });
         rotateCheckpoints(checkpoints, training.checkpoint.keep);
@@ -161,7 +164,7 @@ export async function runTraining(
     checkpoint: relative(context.lake, checkpointsIn(checkpoints).at(-1)!.path),
   });
   session.close();
-  return { steps: rows.length, tokens: rows.at(-1)!.tokens, parameters: session.parameters };
+  return { ...training.found.counts, steps: rows.length, tokens: rows.at(-1)!.tokens, parameters: session.parameters };
 }
 
 interface Timing {
@@ -198,6 +201,7 @@ async function writeOutputs(context: TaskContext, run: string, rows: readonly St
 /** A line for each prompt, from the weights as they are. */
 function sampleLines(training: Training, engine: Engine, session: TrainingSession): { prompt: string; text: string }[] {
   const { sampling, vocabulary, config } = training;
+  const ends = [...new Set([training.end, vocabulary.endOfText])];
   if (sampling.prompts.length === 0) return [];
   const byName = new Map(session.tensors.map((t) => [t.name, t.weight]));
   const decoder = engine.decoder(config, (name) => byName.get(name) ?? byName.get('model.embed_tokens.weight')!, {
@@ -216,8 +220,8 @@ function sampleLines(training: Training, engine: Engine, session: TrainingSessio
       topP: 1,
       seed: training.session.seed,
       sequence,
-      stop: sampling.stop,
-      never: vocabulary.specials.filter((id) => !sampling.stop.includes(id)),
+      stop: ends,
+      never: vocabulary.specials.filter((id) => !ends.includes(id)),
     }))
       text += decode(vocabulary.bytes(id));
     return { prompt, text };

@@ -15,7 +15,6 @@ const lakes: string[] = [];
 afterEach(() => lakes.splice(0).forEach((lake) => rmSync(lake, { recursive: true })));
 const freshLake = () => {
   const lake = mkdtempSync(join(tmpdir(), 'garner-training-'));
-  writeFileSync(join(lake, 'tokenizer.json'), '{}');
   lakes.push(lake);
   return lake;
 };
@@ -41,7 +40,7 @@ const corpus = (n: number, seed: number) =>
     i % 40 === 39 ? V - 1 : (i + (Math.imul(i + seed, 2654435761) >>> 29 === 0 ? 5 : 0)) % (V - 1),
   );
 
-function training(lake: string, over: Partial<Training['plan']> = {}): Training {
+function training(over: Partial<Training['plan']> = {}): Training {
   const options = { sequence: 16, endOfText: V - 1, documentMask: true };
   const steps = over.steps ?? 30;
   return {
@@ -75,14 +74,15 @@ function training(lake: string, over: Partial<Training['plan']> = {}): Training 
       tokens: 5,
       temperature: 0.8,
       topK: 0,
-      stop: [V - 1],
     },
-    beside: [join(lake, 'tokenizer.json')],
+    end: V - 1,
+    beside: { 'tokenizer.json': '{}' },
+    found: { counts: {}, notices: [] },
   };
 }
 
-const runIt = (lake: string, context: TestContext, over: Partial<Training['plan']> = {}) =>
-  runTraining(training(lake, over), engine, alone(), resumePoint(context), context);
+const runIt = (context: TestContext, over: Partial<Training['plan']> = {}) =>
+  runTraining(training(over), engine, alone(), resumePoint(context), context);
 
 /** All files of the run by name, timing aside. */
 const outputs = (lake: string) => {
@@ -103,7 +103,7 @@ const rowsOf = async (lake: string): Promise<Step[]> => {
 test('a run writes its steps, samples and checkpoints, and learns', async () => {
   const lake = freshLake();
   const context = testContext(lake);
-  const counts = await runIt(lake, context);
+  const counts = await runIt(context);
   const rows = await rowsOf(lake);
   expect(rows.map((r) => r.step)).toEqual(Array.from({ length: 30 }, (_, i) => i + 1));
   expect(rows[0]!.loss).toBeCloseTo(Math.log(V), 1);
@@ -133,36 +133,36 @@ test('a run writes its steps, samples and checkpoints, and learns', async () => 
 
 test('stopped at any step and started again: every file is the same to the last bit', async () => {
   const undisturbed = freshLake();
-  await runIt(undisturbed, testContext(undisturbed));
+  await runIt(testContext(undisturbed));
   const lake = freshLake();
   for (const stopAt of [1, 6, 7, 8, 14, 23, 29, 30]) {
     const context = testContext(lake);
     context.progress = (step) => {
       if (step === stopAt) throw new Error('killed');
     };
-    await expect(runIt(lake, context)).rejects.toThrow('killed');
+    await expect(runIt(context)).rejects.toThrow('killed');
     // What a kill in the middle of a write leaves: a torn line, half a checkpoint.
     appendFileSync(join(lake, 'scratch', 'steps.jsonl'), '{"run":"toy","step":');
     appendFileSync(join(lake, 'runs', 'testkey', 'samples.jsonl'), '{"st');
   }
   const context = testContext(lake);
-  await runIt(lake, context);
+  await runIt(context);
   expect(context.notices).toEqual(['toy goes on after step 28']);
   expect(outputs(lake)).toEqual(outputs(undisturbed));
 });
 
 test('a finished run that is started again changes nothing', async () => {
   const lake = freshLake();
-  await runIt(lake, testContext(lake));
+  await runIt(testContext(lake));
   const before = outputs(lake);
-  await runIt(lake, testContext(lake));
+  await runIt(testContext(lake));
   expect(outputs(lake)).toEqual(before);
 });
 
 test('micro-batches change the sum only in its last bits', async () => {
   const [one, two] = [freshLake(), freshLake()];
-  await runIt(one, testContext(one), { microBatch: 8 });
-  await runIt(two, testContext(two), { microBatch: 2 });
+  await runIt(testContext(one), { microBatch: 8 });
+  await runIt(testContext(two), { microBatch: 2 });
   const [a, b] = [await rowsOf(one), await rowsOf(two)];
   for (const [i, row] of a.entries()) expect(Math.abs(row.loss / b[i]!.loss - 1)).toBeLessThan(1e-6);
 });
@@ -170,7 +170,7 @@ test('micro-batches change the sum only in its last bits', async () => {
 test('a checkpoint of another recipe, or without its rows, is not used', async () => {
   const lake = freshLake();
   const context = testContext(lake);
-  await runIt(lake, context);
+  await runIt(context);
   expect(resumePoint(context)).toMatch(/step-00000030$/);
   expect(resumePoint({ ...context, scratch: context.scratch, key: () => 'another' })).toBeNull();
   writeFileSync(join(lake, 'scratch', 'steps.jsonl'), '');
@@ -187,7 +187,7 @@ test('a loss that is no number ends the run with what to do', async () => {
     }),
   };
   const context = testContext(lake);
-  await expect(runTraining(training(lake), broken, alone(), null, context)).rejects.toThrow(
+  await expect(runTraining(training(), broken, alone(), null, context)).rejects.toThrow(
     'toy: the loss is no number at step 1',
   );
 });
