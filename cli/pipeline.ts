@@ -24,6 +24,7 @@ import { tokenizerRecipe } from '../tokenizer/recipe.ts';
 import shards from '../tokenizer/shards/stage.ts';
 import tokenizer from '../tokenizer/train/stage.ts';
 import { finetuneSection, pretrainSection } from '../trainer/recipe.ts';
+import finetune from '../trainer/stages/finetune.ts';
 import pretrain from '../trainer/stages/pretrain.ts';
 
 /** The arrow: every stage, in the order in which they run. They meet only here and through the lake's files. */
@@ -32,7 +33,7 @@ export const STAGES: readonly AnyStage[] = [
   ...[measure, judge, mask],
   ...[signatures, dedup, mix],
   ...[tokenizer, shards],
-  ...[pretrain],
+  ...[pretrain, finetune],
 ];
 
 /** A recipe: one section a folder, each owned by the folder that reads it. */

@@ -1,4 +1,8 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { openCatalog, type Catalog } from '../datasets/lake/catalog.ts';
+import type { Output } from '../core/stage/index.ts';
+import { drawCurve } from './curve.ts';
 import { formatTable, type Cell } from './table.ts';
 
 type Row = Record<string, unknown>;
@@ -50,14 +54,78 @@ export async function quickstartReport(lake: string, recipe: string, seconds: nu
       tokens!['tokens'] as number,
       `${((tokens!['bytes'] as number) / Math.max(1, tokens!['tokens'] as number)).toFixed(2)} bytes a token`,
     ]);
-    table.push(['seconds', Number(seconds.toFixed(1)), '']);
+    const runs = catalog.outputs.filter((o) => o.stage === 'pretrain' || o.stage === 'finetune');
+    for (const run of runs) table.push(...aboutRun(catalog.lake, run));
+    table.push(['seconds in all', Number(seconds.toFixed(1)), '']);
+    const [pretrain] = runs;
+    const losses = pretrain
+      ? await rows(catalog, `SELECT step, loss FROM steps WHERE run = '${nameOf(pretrain)}' ORDER BY step`)
+      : [];
     const queries = [
       `garner sql "select language, count(*), sum(words) from documents where keep group by 1"`,
       `garner sql "select rule, count(*) from decisions where verdict = 'drop' group by 1 order by 2 desc"`,
       `garner sql "select title, url from documents where keep and language = 'zh' limit 5"`,
     ];
-    return `\n${formatTable(['quickstart', '', ''], table, width)}\n\nTry next:\n${queries.map((q) => `  ${q}`).join('\n')}\n`;
+    const curve =
+      losses.length > 0
+        ? `\nloss of ${nameOf(pretrain!)} [nats a token]\n${drawCurve(
+            losses.map((r) => [r['step'] as number, r['loss'] as number] as const),
+            Math.min(width, 90),
+            14,
+          )}\n`
+        : '';
+    const lines = runs.flatMap((run) => samplesOf(catalog.lake, run)).join('\n');
+    return `\n${formatTable(['quickstart', '', ''], table, width)}\n${curve}${lines && `\n${lines}\n`}\nTry next:\n${queries.map((q) => `  ${q}`).join('\n')}\n`;
   } finally {
     catalog.close();
   }
+}
+
+interface RunFacts {
+  name: string;
+  parameters: number;
+  loss: { first: number; last: number };
+  bits_per_byte: number | null;
+  validation_loss: number | null;
+}
+
+const factsOf = (run: Output) => run.facts as unknown as RunFacts;
+const nameOf = (run: Output): string => factsOf(run).name;
+
+/** Lines of a run's file of JSON lines, or none. */
+function journal<R>(lake: string, run: Output, file: string): R[] {
+  const path = join(lake, 'runs', run.key, file);
+  if (!existsSync(path)) return [];
+  return readFileSync(path, 'utf8')
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as R);
+}
+
+function aboutRun(lake: string, run: Output): Cell[][] {
+  const { parameters, loss, bits_per_byte, validation_loss } = factsOf(run);
+  const speeds = journal<{ tokens_per_second: number }>(lake, run, 'timing.jsonl')
+    .map((t) => t.tokens_per_second)
+    .toSorted((x, y) => x - y);
+  const held = validation_loss === null ? '' : `held-out loss ${validation_loss.toFixed(3)}`;
+  return [
+    [
+      `${run.stage}: loss`,
+      `${loss.first.toFixed(3)} → ${loss.last.toFixed(3)}`,
+      `${run.counts['steps']} steps, ${parameters.toLocaleString('en')} parameters${held && `, ${held}`}`,
+    ],
+    ...(bits_per_byte === null
+      ? []
+      : [[`${run.stage}: bits per byte`, bits_per_byte.toFixed(3), 'on the held-out documents']]),
+    [`${run.stage}: tokens/s`, Math.round(speeds[speeds.length >> 1] ?? 0), 'median step'],
+  ];
+}
+
+/** What the last step of a run sampled, a line each. */
+function samplesOf(lake: string, run: Output): string[] {
+  const samples = journal<{ step: number; prompt: string; text: string }>(lake, run, 'samples.jsonl');
+  const last = samples.at(-1)?.step;
+  return samples
+    .filter((s) => s.step === last)
+    .map((s) => `${run.stage} says: ${s.prompt} ▸ ${s.text.replace(/\s*\n\s*/g, ' ⏎ ').trim()}`);
 }
