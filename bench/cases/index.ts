@@ -2,7 +2,10 @@ import type { Bench } from '../harness.ts';
 
 /** Every family, loaded only when it is asked for. */
 export const BENCHES: Record<string, () => Promise<{ default: Bench }>> = {
+  quickstart: () => import('./quickstart.ts'),
   filters: () => import('./filters.ts'),
   minhash: () => import('./minhash.ts'),
   tokenizer: () => import('./tokenizer.ts'),
+  sgemm: () => import('./sgemm.ts'),
+  step: () => import('./step.ts'),
 };
