@@ -46,7 +46,7 @@ export const wordsVersion = (rule: WordRule): string =>
   rule === 'simple' ? 'simple 1' : `spacy 3.8 rules 1, jieba ${dependencyVersion('@node-rs/jieba')}`;
 
 /** Longer texts are measured by their beginning, so that time and memory stay bounded [code units]. */
-export const MEASURED = 4 << 20;
+export const MEASURED = 1 << 20;
 
 export interface PrepareOptions {
   words: WordRule;
