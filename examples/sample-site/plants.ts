@@ -34,8 +34,8 @@ export function plant(pages: readonly Article[], seed: number, chinese: boolean)
       out.near.push(pair);
     }
   }
-  for (const base of take(PER_LANGUAGE.duplicates)) {
-    const section = otherTemplate(base.section);
+  for (const [i, base] of take(PER_LANGUAGE.duplicates).entries()) {
+    const section = i % 2 === 0 ? base.section : otherTemplate(base.section);
     const path = archive(section);
     out.added.push({ ...base, path, section, kind: 'duplicate' });
     out.duplicates.push({ a: base.path, b: path });
@@ -61,7 +61,7 @@ function archivePaths(): (section: Section) => string {
   };
 }
 
-/** A copy stands in other markup, as on a print version or another site. Chinese copies move to the document template. */
+/** Every other copy stands in other markup, as on a print version or another site. */
 const otherTemplate = (section: Section): Section =>
   ({ wenku: 'rights', speeches: 'book', book: 'speeches', rights: 'book' } as const)[section];
 

@@ -47,8 +47,8 @@ export function traps(target: string): Trap[] {
     {
       path: '/loop/a',
       link: 'Round and round',
-      what: 'leads into a redirect loop',
-      expected: moved,
+      what: 'a redirect loop',
+      expected: outcome('redirected', 'redirect_loop'),
       reply: redirect(302, '/loop/b'),
     },
     {
