@@ -13,10 +13,13 @@ export function differentiate(
 ): { calls: Call[]; gradients: Map<Tensor, Tensor> } {
   const calls: Call[] = [];
   const pending = new Map<Tensor, Tensor>(options.seeds);
+  const seeds = new Set(options.seeds?.values());
 
-  /** A gradient may stand for several tensors (both sides of a sum): the others keep what they had. */
+  /** A gradient may stand for several tensors (both sides of a sum), or be a seed: the others keep what they had. */
   const ownCopy = (tensor: Tensor, gradient: Tensor): Tensor => {
-    const shared = [...pending].some(([other, g]) => other !== tensor && storage(g) === storage(gradient));
+    const shared =
+      seeds.has(storage(gradient)) ||
+      [...pending].some(([other, g]) => other !== tensor && storage(g) === storage(gradient));
     if (!shared) return gradient;
     const own = gradientOf(tensor);
     calls.push(copy({ y: own, x: gradient }, { size: size(own) }));
