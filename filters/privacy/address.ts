@@ -1,5 +1,5 @@
 import { codeAt, digitOf, isWord } from './characters.ts';
-import { gapAfter, groupCount, groupDigits, groupEnd, groupStart, type NumberRun } from './numbers.ts';
+import { gapAfter, groupCount, groupDigits, groupEnd, groupLength, groupStart, type NumberRun } from './numbers.ts';
 import type { Span } from './spans.ts';
 
 /** Words before four numbers with dots that make them a version or a section. */
@@ -16,6 +16,7 @@ export function findIpv4(text: string, run: NumberRun, out: Span[]): void {
     if (isWord(codeAt(text, start - 1)) || isWord(codeAt(text, end))) continue;
     if (codeAt(text, start - 1) === 0x2e && isWord(codeAt(text, start - 2))) continue;
     if (codeAt(text, end) === 0x2e && digitOf(codeAt(text, end + 1)) >= 0) continue;
+    if ([0, 1, 2, 3].some((k) => groupLength(run, i + k) > 3)) continue;
     const octets = [0, 1, 2, 3].map((k) => octet(groupDigits(text, run, i + k)));
     if (octets.includes(-1) || !isGlobalIpv4(octets)) continue;
     if (NO_ADDRESS.test(text.slice(Math.max(0, start - 16), start)) || isHeading(text, start, end)) continue;
@@ -32,7 +33,7 @@ const dots = (text: string, run: NumberRun, i: number): boolean =>
   gapAfter(text, run, i) === '.' && gapAfter(text, run, i + 1) === '.' && gapAfter(text, run, i + 2) === '.';
 
 const octet = (digits: string): number =>
-  digits.length > 3 || (digits.length > 1 && digits.startsWith('0')) || Number(digits) > 255 ? -1 : Number(digits);
+  (digits.length > 1 && digits.startsWith('0')) || Number(digits) > 255 ? -1 : Number(digits);
 
 /** IANA's special-purpose registry: private, shared, loopback, link-local, documentation, benchmarking, multicast, reserved. */
 function isGlobalIpv4(octets: readonly number[]): boolean {

@@ -13,6 +13,9 @@ import {
 } from './numbers.ts';
 import type { Span } from './spans.ts';
 
+/** ISO/IEC 7812: 19 digits at most. */
+const LONGEST = 19;
+
 const LABEL = /\b(?:card|cards|cc|visa|mastercard|amex|maestro|credit|debit|payment)\b|卡/i;
 
 /**
@@ -37,8 +40,8 @@ function cardEnd(text: string, run: NumberRun, i: number, count: number): number
   const kind = gapAfter(text, run, i);
   for (let j = i; j < count && j < i + 8; j++) {
     if (j > i && !(gapAfter(text, run, j - 1) === kind && (isBlank(kind) || isHyphen(kind)))) break;
+    if (digits.length + groupLength(run, j) > LONGEST) break;
     digits += groupDigits(text, run, j);
-    if (digits.length > 19) break;
     if (digits.length < 12 || !hasShape(run, i, j)) continue;
     const hasLabel = () => LABEL.test(text.slice(Math.max(0, groupStart(run, i) - 32), groupStart(run, i)));
     if (!isCard(digits, hasLabel) || !standsAlone(text, run, i, j) || afterSign(text, groupStart(run, i))) continue;

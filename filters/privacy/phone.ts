@@ -39,6 +39,7 @@ export function findChineseMobiles(text: string, run: NumberRun, out: Span[]): v
 }
 
 function mobileAt(text: string, run: NumberRun, i: number): { start: number; end: number; last: number } | null {
+  if (groupLength(run, i) > MOST_DIGITS) return null;
   const digits = groupDigits(text, run, i);
   let start = groupStart(run, i);
   let last = i;
@@ -46,6 +47,7 @@ function mobileAt(text: string, run: NumberRun, i: number): { start: number; end
   if (digits === '86' || digits === '0086') {
     if (i + 1 >= groupCount(run) || !/^[)） -]{1,2}$/.test(gapAfter(text, run, i))) return null;
     last = i + 1;
+    if (groupLength(run, last) > 11) return null;
     number = groupDigits(text, run, last);
   } else if (digits.length > 11) {
     if (!/^(?:00)?86\d{11}$/.test(digits)) return null;

@@ -159,3 +159,52 @@ test.each([
   // Quadratic time would be four times the half; small times are noise.
   expect(whole).toBeLessThan(Math.max(2_000, 3.2 * half));
 });
+
+test('any mixture of pieces gives spans in order that do not overlap', () => {
+  const pieces = [
+    '4111 1111 1111 1111',
+    '11010519491231002X',
+    'a@b.com',
+    '@',
+    '139',
+    ' 1234',
+    '-5678',
+    '+86',
+    '(',
+    ')',
+    '.',
+    '8.8.8.8',
+    '::',
+    'GB29',
+    'NWBK',
+    ' 6016',
+    '\ud800',
+    '\u202e',
+    '电话',
+    'call ',
+    '\n',
+    '１２３',
+    'x12',
+    '00',
+    '/',
+    '"',
+    '...',
+  ];
+  let state = 7;
+  const random = (below: number) => (state = (Math.imul(state, 1103515245) + 12345) >>> 0) % below;
+  for (let round = 0; round < 3000; round++) {
+    const text = Array.from({ length: 1 + random(14) }, () => pieces[random(pieces.length)]).join('');
+    const spans = detect(text);
+    for (const [i, s] of spans.entries()) {
+      expect(s.start).toBeGreaterThanOrEqual(spans[i - 1]?.end ?? 0);
+      expect(s.end).toBeGreaterThan(s.start);
+      expect(s.end).toBeLessThanOrEqual(text.length);
+    }
+  }
+});
+
+test('twenty million digits, one after another, are nothing and cost little', () => {
+  const start = performance.now();
+  expect(detect('7'.repeat(20_000_000))).toEqual([]);
+  expect(performance.now() - start).toBeLessThan(5_000);
+});
