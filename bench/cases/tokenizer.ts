@@ -74,7 +74,7 @@ function* goldenIds(): Iterable<Figure> {
       case: `golden strings under ${split}`,
       metric: 'identical ids',
       value: same / rows.length,
-      unit: `of ${rows.length}`,
+      unit: `share of ${rows.length} strings`,
       bar: '== 1',
     };
   }
@@ -103,7 +103,7 @@ async function* sameAsHuggingFace(): AsyncIterable<Figure> {
         case: `our tokenizer.json in npm tokenizers, ${split}`,
         metric: 'identical ids',
         value: same / texts.length,
-        unit: `of ${texts.length}`,
+        unit: `share of ${texts.length} texts`,
         bar: '== 1',
       };
     }

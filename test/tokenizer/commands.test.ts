@@ -94,7 +94,7 @@ test.each([
 test('flags that are wrong are named', () => {
   const parse = (name: string) =>
     [...tokenizer.options!, ...tokenize.options!].find((o) => o.flag.startsWith(name))!.parse!;
-  expect(() => parse('--vocab')('255')).toThrow('--vocab: "255" is no size of a vocabulary');
-  expect(() => parse('--split')('cl100')).toThrow(GarnerError);
-  expect(parse('--split')('o200k')).toBe('o200k');
+  expect(() => parse('--vocab')('255', undefined)).toThrow('--vocab: "255" is no size of a vocabulary');
+  expect(() => parse('--split')('cl100', undefined)).toThrow(GarnerError);
+  expect(parse('--split')('o200k', undefined)).toBe('o200k');
 });

@@ -4,21 +4,24 @@
 #include <string.h>
 
 #define NONE 0xffffffffu
+#define ID_BITS 21           // ids and priorities are packed with their pair into one word of 64 bits
+#define PRIORITY_BITS 22
+#define MISSING 0x1fffffu    // the id of a byte that the vocabulary lacks; no token has it
+#define EMPTY 0xffffffffffffffffull
 #define SHORT 128   // pieces up to here are merged by scanning, longer ones with a heap [bytes]
 #define CACHE_KEY 24
 #define CACHE_IDS 7
 
-typedef struct { uint32_t left, right, id, priority; } pair_t;   // an empty slot has id NONE
-typedef struct { uint32_t id, priority; } first_t;               // the merge of two bytes
 typedef struct { uint32_t hash, id; } word_t;                    // an empty slot has id NONE
 typedef struct { uint64_t hash; uint8_t length, count, unused[2]; uint32_t ids[CACHE_IDS]; uint8_t key[CACHE_KEY]; } slot_t;
 
 // All tables belong to the caller. The number of slots of each is a power of two; *_bits is its logarithm.
 typedef struct {
-  const uint32_t *byte_ids;     // [256] NONE where the vocabulary lacks a byte
-  const first_t *first;         // [65536] the merges of two single bytes
-  const pair_t *pairs;          // all merges, by left and right
+  const uint32_t *byte_ids;     // [256] MISSING where the vocabulary lacks a byte
+  const uint32_t *first;        // [65536] priority of the merge of two single bytes, or NONE
+  const uint64_t *pairs;        // all merges: left, right, priority; EMPTY elsewhere
   int pair_bits;
+  const uint32_t *made;         // id that a merge makes, by its priority; null where that is the priority itself
   const word_t *words;          // pre-tokens that are one token
   int word_bits;
   const uint8_t *bytes;         // the tokens' bytes in a row,
@@ -41,18 +44,19 @@ static inline uint64_t hash_bytes(const uint8_t *s, int64_t n) {
   return mix(h ^ a, 0xe7037ed1a0b428dbull);
 }
 
-static inline uint64_t hash_pair(uint32_t left, uint32_t right, int bits) {
-  return (((uint64_t)left << 32 | right) * 0x9e3779b97f4a7c15ull) >> (64 - bits);
-}
+static inline uint64_t hash_pair(uint64_t key, int bits) { return key * 0x9e3779b97f4a7c15ull >> (64 - bits); }
 
-static inline const pair_t *find_pair(const model_t *m, uint32_t left, uint32_t right) {
-  uint64_t mask = ((uint64_t)1 << m->pair_bits) - 1;
-  for (uint64_t i = hash_pair(left, right, m->pair_bits);; i = (i + 1) & mask) {
-    const pair_t *p = m->pairs + i;
-    if (p->left == left && p->right == right) return p;
-    if (p->id == NONE) return p;   // priority and id of an empty slot are NONE: no such merge
+// Priority of the merge of two ids, or NONE.
+static inline uint32_t find_pair(const model_t *m, uint32_t left, uint32_t right) {
+  uint64_t mask = ((uint64_t)1 << m->pair_bits) - 1, key = (uint64_t)left << ID_BITS | right;
+  for (uint64_t i = hash_pair(key, m->pair_bits);; i = (i + 1) & mask) {
+    uint64_t p = m->pairs[i];
+    if (p == EMPTY) return NONE;
+    if (p >> PRIORITY_BITS == key) return (uint32_t)p & ((1u << PRIORITY_BITS) - 1);
   }
 }
+
+static inline uint32_t made_by(const model_t *m, uint32_t priority) { return m->made ? m->made[priority] : priority; }
 
 static inline uint32_t find_word(const model_t *m, const uint8_t *s, int64_t n, uint64_t hash) {
   uint64_t mask = ((uint64_t)1 << m->word_bits) - 1;
@@ -68,35 +72,25 @@ static inline uint32_t find_word(const model_t *m, const uint8_t *s, int64_t n, 
 // A pair's priority and its place in one number, so that the least of them names both. 7 bits hold a place < SHORT.
 static inline uint32_t keyed(uint32_t priority, int place) { return priority == NONE ? NONE : priority << 7 | (uint32_t)place; }
 
-// The leftmost pair of the lowest priority is merged until none is left. n <= SHORT; priorities < 2^24.
+// The leftmost pair of the lowest priority is merged until none is left. n <= SHORT.
 static int64_t merge_short(const model_t *m, const uint8_t *s, int n, uint32_t *out) {
-  uint32_t ids[SHORT], merged[SHORT], keys[SHORT + 16];
+  uint32_t ids[SHORT], keys[SHORT + 16];
   uint8_t next[SHORT + 1], prev[SHORT + 1];
   for (int i = 0; i < n; i++) ids[i] = m->byte_ids[s[i]], next[i] = (uint8_t)(i + 1), prev[i] = (uint8_t)(i - 1);
-  for (int i = 0; i + 1 < n; i++) {
-    const first_t *p = m->first + ((uint32_t)s[i] << 8 | s[i + 1]);
-    keys[i] = keyed(p->priority, i), merged[i] = p->id;
-  }
-  int lanes = (n - 1 + 15) & ~15;
+  for (int i = 0; i + 1 < n; i++) keys[i] = keyed(m->first[(uint32_t)s[i] << 8 | s[i + 1]], i);
+  int lanes = (n - 1 + 15) & ~15, count = n;
   for (int i = n - 1; i < lanes; i++) keys[i] = NONE;
-  int count = n;
   for (;;) {
     uint32_t best = NONE;
     for (int i = 0; i < lanes; i++) best = keys[i] < best ? keys[i] : best;
     if (best == NONE) break;
     int place = best & (SHORT - 1), gone = next[place], after = next[gone], before = prev[place];
-    ids[place] = merged[place];
-    keys[place] = keys[gone] = NONE;   // gone < n: at n - 1 stands NONE already
+    ids[place] = made_by(m, best >> 7);
+    keys[place] = keys[gone] = NONE;
     next[place] = (uint8_t)after, prev[after] = (uint8_t)place;
     count--;
-    if (after < n) {
-      const pair_t *p = find_pair(m, ids[place], ids[after]);
-      keys[place] = keyed(p->priority, place), merged[place] = p->id;
-    }
-    if (place > 0) {
-      const pair_t *p = find_pair(m, ids[before], ids[place]);
-      keys[before] = keyed(p->priority, before), merged[before] = p->id;
-    }
+    if (after < n) keys[place] = keyed(find_pair(m, ids[place], ids[after]), place);
+    if (place > 0) keys[before] = keyed(find_pair(m, ids[before], ids[place]), before);
   }
   for (int i = 0, k = 0; k < count; i = next[i]) out[k++] = ids[i];
   return count;
@@ -120,21 +114,18 @@ static void sift_up(uint64_t *heap, int64_t i) {
 
 // The same with a heap of (priority, place) over a linked list: n log n. -1 where memory is short.
 static int64_t merge_long(const model_t *m, const uint8_t *s, int64_t n, uint32_t *out) {
-  uint32_t *ids = malloc((size_t)n * 5 * sizeof(uint32_t));
+  uint32_t *ids = malloc((size_t)n * 4 * sizeof(uint32_t));
   uint64_t *heap = malloc((size_t)n * 3 * sizeof(uint64_t));   // n at first, two at most for each of n - 1 merges
   if (!ids || !heap) {
     free(ids), free(heap);
     return -1;
   }
-  uint32_t *priority = ids + n, *merged = priority + n, *next = merged + n, *prev = next + n;
+  uint32_t *priority = ids + n, *next = priority + n, *prev = next + n;
   int64_t size = 0, count = 0;
-  for (int64_t i = 0; i < n; i++) ids[i] = m->byte_ids[s[i]], next[i] = (uint32_t)i + 1, prev[i] = (uint32_t)i - 1;
   for (int64_t i = 0; i < n; i++) {
-    priority[i] = NONE;
-    if (i + 1 == n) break;
-    const pair_t *p = find_pair(m, ids[i], ids[i + 1]);
-    priority[i] = p->priority, merged[i] = p->id;
-    if (p->priority != NONE) heap[size++] = (uint64_t)p->priority << 32 | (uint64_t)i;
+    ids[i] = m->byte_ids[s[i]], next[i] = (uint32_t)i + 1, prev[i] = (uint32_t)i - 1;
+    priority[i] = i + 1 < n ? m->first[(uint32_t)s[i] << 8 | s[i + 1]] : NONE;
+    if (priority[i] != NONE) heap[size++] = (uint64_t)priority[i] << 32 | (uint64_t)i;
   }
   for (int64_t i = size / 2 - 1; i >= 0; i--) sift_down(heap, size, i);
   while (size > 0) {
@@ -143,19 +134,17 @@ static int64_t merge_long(const model_t *m, const uint8_t *s, int64_t n, uint32_
     if (size > 0) sift_down(heap, size, 0);
     if (priority[place] != wanted) continue;   // the pair that stood there is gone
     uint32_t gone = next[place], after = next[gone], before = prev[place];
-    ids[place] = merged[place];
+    ids[place] = made_by(m, wanted);
     priority[gone] = priority[place] = NONE;
     next[place] = after;
     if (after < n) {
       prev[after] = place;
-      const pair_t *p = find_pair(m, ids[place], ids[after]);
-      priority[place] = p->priority, merged[place] = p->id;
-      if (p->priority != NONE) heap[size] = (uint64_t)p->priority << 32 | place, sift_up(heap, size++);
+      priority[place] = find_pair(m, ids[place], ids[after]);
+      if (priority[place] != NONE) heap[size] = (uint64_t)priority[place] << 32 | place, sift_up(heap, size++);
     }
     if (before != NONE) {
-      const pair_t *p = find_pair(m, ids[before], ids[place]);
-      priority[before] = p->priority, merged[before] = p->id;
-      if (p->priority != NONE) heap[size] = (uint64_t)p->priority << 32 | before, sift_up(heap, size++);
+      priority[before] = find_pair(m, ids[before], ids[place]);
+      if (priority[before] != NONE) heap[size] = (uint64_t)priority[before] << 32 | before, sift_up(heap, size++);
     }
   }
   for (int64_t i = 0; i < n; i = next[i]) out[count++] = ids[i];
@@ -170,9 +159,9 @@ static int64_t merge(const model_t *m, const uint8_t *s, int64_t n, uint32_t *ou
 // out [n] <- ids of s [n]; returns how many, or -1 where memory is short. A byte that the vocabulary lacks gives nothing.
 int64_t encode(uint32_t *out, const uint8_t *s, int64_t n, int32_t split, const uint16_t *blocks, const uint8_t *classes,
                const uint32_t *byte_ids, const uint32_t *first, const uint32_t *pairs, int32_t pair_bits,
-               const uint32_t *words, int32_t word_bits, const uint8_t *bytes, const uint32_t *offsets, uint8_t *cache, int32_t cache_bits) {
+               const uint32_t *made, const uint32_t *words, int32_t word_bits, const uint8_t *bytes, const uint32_t *offsets, uint8_t *cache, int32_t cache_bits) {
   text_t text = {s, n, blocks, classes};
-  model_t model = {byte_ids, (const first_t *)first, (const pair_t *)pairs, pair_bits, (const word_t *)words, word_bits, bytes, offsets};
+  model_t model = {byte_ids, first, (const uint64_t *)pairs, pair_bits, made, (const word_t *)words, word_bits, bytes, offsets};
   slot_t *slots = (slot_t *)cache;
   uint64_t slot_mask = ((uint64_t)1 << cache_bits) - 1;
   int64_t count = 0;
@@ -196,7 +185,7 @@ int64_t encode(uint32_t *out, const uint8_t *s, int64_t n, int32_t split, const 
     if (got < 0) return -1;
     int64_t kept = 0;
     for (int64_t k = 0; k < got; k++)
-      if (out[count + k] != NONE) out[count + kept++] = out[count + k];
+      if (out[count + k] != MISSING) out[count + kept++] = out[count + k];
     if (length <= CACHE_KEY && kept <= CACHE_IDS) {
       slot->hash = hash, slot->length = (uint8_t)length, slot->count = (uint8_t)kept;
       memcpy(slot->key, piece, (size_t)length);
@@ -207,24 +196,24 @@ int64_t encode(uint32_t *out, const uint8_t *s, int64_t n, int32_t split, const 
   return count;
 }
 
-static void add_pair(pair_t *pairs, int bits, uint32_t left, uint32_t right, uint32_t id, uint32_t priority) {
-  uint64_t mask = ((uint64_t)1 << bits) - 1, i = hash_pair(left, right, bits);
-  for (; pairs[i].id != NONE; i = (i + 1) & mask)
-    if (pairs[i].left == left && pairs[i].right == right) return;   // the first of two equal merges counts
-  pairs[i] = (pair_t){left, right, id, priority};
+static void add_pair(uint64_t *pairs, int bits, uint32_t left, uint32_t right, uint32_t priority) {
+  uint64_t mask = ((uint64_t)1 << bits) - 1, key = (uint64_t)left << ID_BITS | right, i = hash_pair(key, bits);
+  for (; pairs[i] != EMPTY; i = (i + 1) & mask)
+    if (pairs[i] >> PRIORITY_BITS == key) return;   // the first of two equal merges counts
+  pairs[i] = key << PRIORITY_BITS | priority;
 }
 
-// pairs [4 << pair_bits], filled with NONE <- merges [3 * count] of (left, right, merged) in order of priority.
+// pairs [2 << pair_bits], all bits set <- merges [3 * count] of (left, right, merged) in order of priority.
 void index_merges(uint32_t *pairs, int32_t pair_bits, const uint32_t *merges, int64_t count) {
   for (int64_t i = 0; i < count; i++)
-    add_pair((pair_t *)pairs, pair_bits, merges[3 * i], merges[3 * i + 1], merges[3 * i + 2], (uint32_t)i);
+    add_pair((uint64_t *)pairs, pair_bits, merges[3 * i], merges[3 * i + 1], (uint32_t)i);
 }
 
 // Every two tokens whose bytes in a row are a token: how many there are; written as merges with the id as priority
 // where pair_bits > 0. words must hold all tokens.
 int64_t index_ranks(uint32_t *pairs, int32_t pair_bits, const uint32_t *words, int32_t word_bits, const uint8_t *bytes,
                     const uint32_t *offsets, int64_t vocabulary) {
-  model_t m = {0, 0, 0, 0, (const word_t *)words, word_bits, bytes, offsets};
+  model_t m = {0, 0, 0, 0, 0, (const word_t *)words, word_bits, bytes, offsets};
   int64_t count = 0;
   for (int64_t id = 0; id < vocabulary; id++) {
     const uint8_t *s = bytes + offsets[id];
@@ -235,26 +224,24 @@ int64_t index_ranks(uint32_t *pairs, int32_t pair_bits, const uint32_t *words, i
       uint32_t right = find_word(&m, s + cut, n - cut, hash_bytes(s + cut, n - cut));
       if (right == NONE) continue;
       count++;
-      if (pair_bits > 0) add_pair((pair_t *)pairs, pair_bits, left, right, (uint32_t)id, (uint32_t)id);
+      if (pair_bits > 0) add_pair((uint64_t *)pairs, pair_bits, left, right, (uint32_t)id);
     }
   }
   return count;
 }
 
-// first [2 * 65536] <- id and priority of the merge of every two bytes.
+// first [65536] <- priority of the merge of every two bytes.
 void index_bytes(uint32_t *first, const uint32_t *byte_ids, const uint32_t *pairs, int32_t pair_bits) {
-  model_t m = {byte_ids, 0, (const pair_t *)pairs, pair_bits, 0, 0, 0, 0};
-  for (int i = 0; i < 65536; i++) {
-    const pair_t *p = find_pair(&m, byte_ids[i >> 8], byte_ids[i & 255]);
-    first[2 * i] = p->id, first[2 * i + 1] = p->priority;
-  }
+  model_t m = {byte_ids, 0, (const uint64_t *)pairs, pair_bits, 0, 0, 0, 0, 0};
+  for (int i = 0; i < 65536; i++) first[i] = find_pair(&m, byte_ids[i >> 8], byte_ids[i & 255]);
 }
 
 // words [2 << word_bits], filled with NONE <- the tokens that a pre-token can be as a whole: all of them, or, where
 // `verify`, those to which the merges lead. Returns 0, or -1 where memory is short.
 int32_t index_words(uint32_t *words, int32_t word_bits, const uint32_t *byte_ids, const uint32_t *first,
-                    const uint32_t *pairs, int32_t pair_bits, const uint8_t *bytes, const uint32_t *offsets, int64_t vocabulary, int32_t verify) {
-  model_t m = {byte_ids, (const first_t *)first, (const pair_t *)pairs, pair_bits, (const word_t *)words, word_bits, bytes, offsets};
+                    const uint32_t *pairs, int32_t pair_bits, const uint32_t *made, const uint8_t *bytes,
+                    const uint32_t *offsets, int64_t vocabulary, int32_t verify) {
+  model_t m = {byte_ids, first, (const uint64_t *)pairs, pair_bits, made, (const word_t *)words, word_bits, bytes, offsets};
   uint64_t mask = ((uint64_t)1 << word_bits) - 1;
   uint32_t longest = 1;
   for (int64_t id = 0; id < vocabulary; id++)

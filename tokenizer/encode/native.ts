@@ -1,7 +1,7 @@
 import { loadNative, type Argument, type Library, type Value } from '../../core/native/load.ts';
 import { classTable } from './classes.ts';
 import { splitNumber } from './patterns.ts';
-import { byteIds, NO_TOKEN, packTokens, type Encode, type Vocabulary } from './vocabulary.ts';
+import { byteIds, packTokens, type Encode, type Vocabulary } from './vocabulary.ts';
 
 /** Slots of the cache of merged pre-tokens: 64 bytes each, so 512 kB, which stays in a core's second-level cache. */
 const CACHE_BITS = 13;
@@ -11,9 +11,10 @@ const SPLIT_TABLES: readonly Argument[] = [
   { name: 'classes', type: 'u8*', length: () => 256 },
 ];
 const PAIRS: readonly Argument[] = [
-  { name: 'pairs', type: 'u32*', length: (s) => 4 * 2 ** s['pair_bits']! },
+  { name: 'pairs', type: 'u32*', length: (s) => 2 * 2 ** s['pair_bits']! },
   { name: 'pair_bits', type: 'i32' },
 ];
+const MADE: Argument = { name: 'made', type: 'u32*', optional: true };
 const WORDS: readonly Argument[] = [
   { name: 'words', type: 'u32*', length: (s) => 2 * 2 ** s['word_bits']! },
   { name: 'word_bits', type: 'i32' },
@@ -24,7 +25,7 @@ const TOKENS: readonly Argument[] = [
 ];
 const BYTES: readonly Argument[] = [
   { name: 'byte_ids', type: 'u32*', length: () => 256 },
-  { name: 'first', type: 'u32*', length: () => 2 * 65536 },
+  { name: 'first', type: 'u32*', length: () => 65536 },
 ];
 
 const load = (): Library | null =>
@@ -44,6 +45,7 @@ const load = (): Library | null =>
           ...SPLIT_TABLES,
           ...BYTES,
           ...PAIRS,
+          MADE,
           ...WORDS,
           ...TOKENS,
           { name: 'cache', type: 'u8*', length: (s) => 64 * 2 ** s['cache_bits']! },
@@ -69,6 +71,7 @@ const load = (): Library | null =>
           ...WORDS,
           ...BYTES,
           ...PAIRS,
+          MADE,
           ...TOKENS,
           { name: 'vocabulary', type: 'i64' },
           { name: 'verify', type: 'i32' },
@@ -79,7 +82,7 @@ const load = (): Library | null =>
 
 /** Slots for `count` entries at most half full, as a power of two. */
 const bitsFor = (count: number) => Math.max(4, Math.ceil(Math.log2(2 * count + 1)));
-const emptyTable = (width: number, bits: number) => new Uint32Array(width * 2 ** bits).fill(NO_TOKEN);
+const emptyTable = (bits: number) => new Uint32Array(2 * 2 ** bits).fill(0xffffffff);
 const OUT_OF_MEMORY = 'the tokenizer ran out of memory';
 
 /** The encoder in C, or null where this machine has no C compiler. */
@@ -95,25 +98,38 @@ export function nativeEncoder(v: Vocabulary): Encode | null {
   const ids = byteIds(v.tokens);
   const size = v.tokens.length;
   const wordBits = bitsFor(size);
-  const words = emptyTable(2, wordBits);
-  const first = new Uint32Array(2 * 65536);
+  const words = emptyTable(wordBits);
+  const made = v.merges && Uint32Array.from({ length: v.merges.length / 3 }, (_, i) => v.merges![3 * i + 2]!);
+  const first = new Uint32Array(65536);
   const indexWords = (pairs: Uint32Array, pairBits: number, verify: boolean) => {
-    const failed = call.index_words(words, wordBits, ids, first, pairs, pairBits, bytes, offsets, size, verify ? 1 : 0);
+    const failed = call.index_words(
+      words,
+      wordBits,
+      ids,
+      first,
+      pairs,
+      pairBits,
+      made,
+      bytes,
+      offsets,
+      size,
+      verify ? 1 : 0,
+    );
     if (failed) throw new Error(OUT_OF_MEMORY);
   };
   let pairs: Uint32Array;
   let pairBits: number;
   if (v.merges) {
     pairBits = bitsFor(v.merges.length / 3);
-    pairs = emptyTable(4, pairBits);
+    pairs = emptyTable(pairBits);
     call.index_merges(pairs, pairBits, v.merges, v.merges.length / 3);
     call.index_bytes(first, ids, pairs, pairBits);
     indexWords(pairs, pairBits, !v.whole);
   } else {
-    const none = new Uint32Array(4);
+    const none = new Uint32Array(2);
     indexWords(none, 0, false);
     pairBits = bitsFor(Number(call.index_ranks(none, 0, words, wordBits, bytes, offsets, size)));
-    pairs = emptyTable(4, pairBits);
+    pairs = emptyTable(pairBits);
     call.index_ranks(pairs, pairBits, words, wordBits, bytes, offsets, size);
     call.index_bytes(first, ids, pairs, pairBits);
   }
@@ -126,6 +142,7 @@ export function nativeEncoder(v: Vocabulary): Encode | null {
     first,
     pairs,
     pairBits,
+    made,
     words,
     wordBits,
     bytes,

@@ -25,7 +25,7 @@ const CONTRACTION = "'(?:[sSſ]|[tT]|[rR][eE]|[vV][eE]|[mM]|[lL][lL]|[dD])";
 const SPACES = '\\p{White_Space}+(?!\\P{White_Space})|\\p{White_Space}+';
 
 /** The same expressions for Node (flags g and u). The measure of the hand-written splitters; quadratic on long runs. */
-export const NODE_PATTERNS: Record<SplitName, string> = {
+const NODE_PATTERNS: Record<SplitName, string> = {
   gpt2: `'(?:[sdmt]|ll|ve|re)| ?\\p{L}+| ?\\p{N}+| ?[^\\p{White_Space}\\p{L}\\p{N}]+|${SPACES}`,
   cl100k: `${CONTRACTION}|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\p{White_Space}\\p{L}\\p{N}]+[\\r\\n]*|\\p{White_Space}*[\\r\\n]+|${SPACES}`,
   o200k: [

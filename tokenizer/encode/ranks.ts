@@ -1,10 +1,9 @@
 import { GarnerError } from '../../core/errors.ts';
 import type { SplitName } from './patterns.ts';
-import type { Vocabulary } from './vocabulary.ts';
+import { MOST_TOKENS, type Vocabulary } from './vocabulary.ts';
 
 /** Where OpenAI's vocabularies (by their number of ranks) have the token that ends a document; others get the next id. */
 const END_OF_TEXT: Record<number, number> = { 50256: 50256, 100256: 100257, 199998: 199999 };
-const MOST_TOKENS = 4_000_000;
 
 /**
  * Reads a tiktoken ranks file: a line `<base64> <id>` a token, or the compact lines of npm `tiktoken`,
@@ -25,11 +24,12 @@ export function readRanks(text: string, split: SplitName, where: string): Vocabu
         hint: 'a tokenizer.json, or a ranks file with lines of "<base64> <id>", is expected',
         fault: 2,
       });
-    if (!Number.isInteger(id) || id < 0 || id > MOST_TOKENS || (!compact && parts.length !== 2))
+    if (!Number.isInteger(id) || id < 0 || id >= MOST_TOKENS || (!compact && parts.length !== 2))
       throw bad('this is no line of a ranks file');
     for (const encoded of compact ? parts.slice(2) : [parts[0]!]) {
       const bytes = Buffer.from(encoded, 'base64');
-      if (bytes.length === 0 || bytes.toString('base64') !== encoded) throw bad(`"${encoded}" is no base64`);
+      if (id >= MOST_TOKENS || bytes.length === 0 || bytes.toString('base64') !== encoded)
+        throw bad(`"${encoded}" is no base64`);
       if (seen.has(encoded)) throw bad(`token "${encoded}" occurs twice`);
       if (tokens[id]) throw bad(`id ${id} occurs twice`);
       seen.add(encoded);

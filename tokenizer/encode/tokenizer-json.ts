@@ -2,10 +2,7 @@ import { z } from 'zod';
 import { GarnerError } from '../../core/errors.ts';
 import { fromAlphabet, toAlphabet } from './alphabet.ts';
 import { PUBLISHED, SPLITS, splitOfExpression, type SplitName } from './patterns.ts';
-import { vocabularySize, type Vocabulary } from './vocabulary.ts';
-
-/** More ids than this are no vocabulary but an attack on memory. */
-const MOST_TOKENS = 4_000_000;
+import { MOST_MERGES, MOST_TOKENS, vocabularySize, type Vocabulary } from './vocabulary.ts';
 
 const preTokenizer = z.looseObject({
   type: z.string(),
@@ -16,7 +13,15 @@ const preTokenizer = z.looseObject({
 
 const fileSchema = z.looseObject({
   added_tokens: z
-    .array(z.looseObject({ id: z.int().min(0).max(MOST_TOKENS), content: z.string() }))
+    .array(
+      z.looseObject({
+        id: z
+          .int()
+          .min(0)
+          .max(MOST_TOKENS - 1),
+        content: z.string(),
+      }),
+    )
     .nullish()
     .transform((v) => v ?? []),
   normalizer: z.unknown().optional(),
@@ -26,8 +31,14 @@ const fileSchema = z.looseObject({
   }),
   model: z.looseObject({
     type: z.string().nullish(),
-    vocab: z.record(z.string(), z.int().min(0).max(MOST_TOKENS)),
-    merges: z.array(z.union([z.string(), z.tuple([z.string(), z.string()])])),
+    vocab: z.record(
+      z.string(),
+      z
+        .int()
+        .min(0)
+        .max(MOST_TOKENS - 1),
+    ),
+    merges: z.array(z.union([z.string(), z.tuple([z.string(), z.string()])])).max(MOST_MERGES),
     ignore_merges: z.boolean().nullish(),
   }),
 });

@@ -4,6 +4,7 @@ import { byteIds, NO_TOKEN, type Encode, type Vocabulary } from './vocabulary.ts
 /** Distinct pre-tokens that are remembered; when full, the memory is emptied. */
 const CACHE_ENTRIES = 1 << 16;
 const CACHE_KEY = 64;
+const NO_MERGE = 0xffffffff;
 
 interface Merge {
   id: number;
@@ -84,14 +85,14 @@ function indexPairs(v: Vocabulary): Pairs {
 function mergeBytes(pairs: Pairs, bytes: Uint32Array, piece: Uint8Array): number[] {
   const n = piece.length;
   const ids = Uint32Array.from(piece, (b) => bytes[b]!);
-  const priority = new Uint32Array(n).fill(NO_TOKEN);
+  const priority = new Uint32Array(n).fill(NO_MERGE);
   const merged = new Uint32Array(n);
   const next = Uint32Array.from({ length: n }, (_, i) => i + 1);
   const prev = Int32Array.from({ length: n }, (_, i) => i - 1);
   const heap = openHeap(3 * n);
   const look = (place: number, after: number) => {
     const found = pairs(ids[place]!, ids[after]!);
-    priority[place] = found?.priority ?? NO_TOKEN;
+    priority[place] = found?.priority ?? NO_MERGE;
     if (!found) return;
     merged[place] = found.id;
     heap.push(found.priority, place);
@@ -104,8 +105,8 @@ function mergeBytes(pairs: Pairs, bytes: Uint32Array, piece: Uint8Array): number
     const after = next[gone]!;
     const before = prev[place]!;
     ids[place] = merged[place]!;
-    priority[gone] = NO_TOKEN;
-    priority[place] = NO_TOKEN;
+    priority[gone] = NO_MERGE;
+    priority[place] = NO_MERGE;
     next[place] = after;
     if (after < n) {
       prev[after] = place;

@@ -38,7 +38,12 @@ export function byteIds(tokens: readonly Uint8Array[]): Uint32Array {
   return ids;
 }
 
-export const NO_TOKEN = 0xffffffff;
+/** The id of what the vocabulary lacks. */
+export const NO_TOKEN = 0x1fffff;
+
+/** The kernel packs ids in 21 bits and places of merges in 22; a file with more is no vocabulary but an attack on memory. */
+export const MOST_TOKENS = 2_000_000;
+export const MOST_MERGES = 4_000_000;
 
 /** Ids of a UTF-8 text; the result is the caller's own. */
 export type Encode = (utf8: Uint8Array) => Uint32Array;

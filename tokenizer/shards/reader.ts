@@ -13,7 +13,7 @@ export interface ShardFile {
   sha256: string;
 }
 
-export interface Shard {
+interface Shard {
   name: string;
   /** Place of its first token among the tokens of all shards. */
   start: number;

@@ -78,7 +78,7 @@ export default defineStage<{ tokenizer?: TokenizerRecipe }, { arrow: string }>({
 });
 
 /** The tokenizer.json of a run. */
-export function tokenizerPath(lake: string, inputs: Inputs): string {
+function tokenizerPath(lake: string, inputs: Inputs): string {
   const file = filesIn(only(inputs, 'tokenizer'), 'tokenizers').find((f) => basename(f.path) === 'tokenizer.json');
   if (!file) throw new Error('the stage "tokenizer" made no tokenizer.json');
   return join(lake, file.path);
