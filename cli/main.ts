@@ -5,7 +5,7 @@ import { formatError, Interrupted, type Command, type Terminal } from './command
 import { COMMANDS } from './commands/index.ts';
 
 const ABOUT =
-  'Turns websites and archives into a clean, deduplicated text corpus that answers SQL,\nand trains language models on any slice of it.';
+  'Turns websites and archives into a clean, deduplicated text corpus that answers\nSQL, and trains language models on any slice of it.';
 
 /** Runs one command line; returns the exit code: 0 done, 2 an argument or recipe must change, 130 after Ctrl-C, 1 everything else. */
 export async function main(

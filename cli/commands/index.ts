@@ -4,7 +4,7 @@ import type { Command } from '../command.ts';
 export const COMMANDS: Record<string, { summary: string; load: () => Promise<{ default: Command }> }> = {
   init: { summary: 'write a commented recipe to start from', load: () => import('./init.ts') },
   quickstart: {
-    summary: 'serve the sample site and run the whole arrow on it',
+    summary: 'serve the sample site and run the whole arrow on it, in about two minutes',
     load: () => import('./quickstart.ts'),
   },
   run: { summary: 'run a recipe: make what is missing, reuse what is there', load: () => import('./run.ts') },
@@ -42,13 +42,15 @@ export const COMMANDS: Record<string, { summary: string; load: () => Promise<{ d
     summary: 'turn texts of JSON lines into token ids: {id, text} to {id, ids}',
     load: () => import('./tokenize.ts'),
   },
-  sql: { summary: 'ask the lake in SQL; a prompt without a query', load: () => import('./sql.ts') },
+  train: { summary: 'train a recipe’s model, on a selection in SQL where asked', load: () => import('./train.ts') },
+  sample: { summary: 'let a trained model write', load: () => import('./sample.ts') },
+  sql: { summary: 'ask the lake in SQL (DuckDB); a prompt without a query', load: () => import('./sql.ts') },
   stats: {
-    summary: 'documents, bytes and tokens by source, language, domain, reason; the funnel',
+    summary: 'documents, bytes and tokens by source, language, domain and reason; the funnel',
     load: () => import('./stats.ts'),
   },
   why: {
-    summary: 'the whole story of one page, from capture to token shard or to the rule that dropped it',
+    summary: 'the whole story of one page: from capture to token shard, or to the rule that dropped it',
     load: () => import('./why.ts'),
   },
   doctor: { summary: 'what this machine has, and what that means', load: () => import('./doctor.ts') },
