@@ -6,6 +6,8 @@ export interface Rows {
   x: Float32Array;
   y: Float32Array;
   weight: Float32Array;
+  /** The page of each row: a tree sees whole pages or nothing of them, since blocks of one page are alike. */
+  page: Int32Array;
 }
 
 export interface BoostOptions {
@@ -16,7 +18,7 @@ export interface BoostOptions {
   leaf: number;
   /** L2 on leaf values, as a share of all weight. */
   lambda: number;
-  /** Share of rows and of columns that each tree sees. */
+  /** Share of pages and of columns that each tree sees. */
   rows: number;
   columns: number;
   seed: number;
@@ -60,7 +62,11 @@ export function boost(data: Rows, names: readonly string[], o: BoostOptions): Bl
     }
     const rows = new Int32Array(n);
     let m = 0;
-    for (let i = 0; i < n; i++) if (draw() < o.rows) rows[m++] = i;
+    let [page, seen] = [-1, false];
+    for (let i = 0; i < n; i++) {
+      if (data.page[i] !== page) [page, seen] = [data.page[i]!, draw() < o.rows];
+      if (seen) rows[m++] = i;
+    }
     const columns = Array.from({ length: width }, (_, f) => f).filter(() => draw() < o.columns);
     const tree = grow(codes, edges, width, rows.subarray(0, m), columns, g, h, o, total * o.rows);
     trees.push(tree);

@@ -5,7 +5,7 @@ import { brotliDecompressSync } from 'node:zlib';
 import { join } from 'node:path';
 import { asset, packageRoot } from '../../core/root.ts';
 import { blocksOf, type Blocks } from '../../crawlers/extract/blocks.ts';
-import { FEATURES, featuresOf } from '../../crawlers/extract/features.ts';
+import { FEATURES, featuresOf, type PageContext } from '../../crawlers/extract/features.ts';
 import { contextOf, metadataOf } from '../../crawlers/extract/metadata.ts';
 import { scoreBlocks } from '../../crawlers/extract/model.ts';
 import { parseHtml } from '../../crawlers/extract/tree.ts';
@@ -30,6 +30,7 @@ export interface LearningPage {
   group: string;
   gold: string;
   page: Blocks;
+  context: PageContext;
   x: Float32Array;
   y: Float32Array;
   weight: Float32Array;
@@ -55,7 +56,8 @@ export function learningPages(folder: string): LearningPage[] {
       const { document } = parseHtml(html);
       const page = blocksOf(document);
       const meta = metadataOf(document);
-      const x = featuresOf(page, contextOf(meta));
+      const context = contextOf(meta);
+      const x = featuresOf(page, context);
       const y = labelBlocks(page.blocks, text);
       const goldWords = scoredWords(text).length;
       const weight = Float32Array.from(
@@ -70,7 +72,7 @@ export function learningPages(folder: string): LearningPage[] {
       } catch {
         site = id;
       }
-      out.push({ set, id, group: group ?? set, gold: text, page, x, y, weight, fold: hash(site) % 5 });
+      out.push({ set, id, group: group ?? set, gold: text, page, context, x, y, weight, fold: hash(site) % 5 });
     }
     const mine = out.filter((p) => p.set === set);
     for (const p of mine) for (let i = 0; i < p.weight.length; i++) p.weight[i]! *= 250 / mine.length;
@@ -87,8 +89,10 @@ export function stack(pages: readonly LearningPage[], seed: number): Rows {
   const weight = new Float32Array(n);
   const names = FEATURES.map((f) => /^(?:near|above)_/.test(f));
   const draw = random(seed);
+  const page = new Int32Array(n);
   let at = 0;
-  for (const p of pages) {
+  for (const [k, p] of pages.entries()) {
+    page.fill(k, at, at + p.y.length);
     x.set(p.x, at * width);
     if (draw() < 0.2)
       for (let i = at; i < at + p.y.length; i++) for (let f = 0; f < width; f++) if (names[f]) x[i * width + f] = 0;
@@ -96,7 +100,7 @@ export function stack(pages: readonly LearningPage[], seed: number): Rows {
     weight.set(p.weight, at);
     at += p.y.length;
   }
-  return { width, x, y, weight };
+  return { width, x, y, weight, page };
 }
 
 if (process.argv[1]?.endsWith('train.js')) {

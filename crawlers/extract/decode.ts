@@ -34,7 +34,11 @@ export function decode(bytes: Uint8Array, headerCharset?: string | null): Decode
   const header = headerCharset ? encodingOf(headerCharset) : null;
   const stated = header ?? prescan(bytes);
   const source = header ? 'header' : 'document';
-  const utf8 = isUtf8(bytes.subarray(0, wholeSequences(bytes)));
+  const wide = zeroBytes(bytes);
+  if (wide)
+    return { ...decodeAs(bytes, wide), encoding: wide, source: 'detected', ...(stated ? { overruled: stated } : {}) };
+  const whole = bytes.subarray(0, wholeSequences(bytes));
+  const utf8 = isUtf8(whole) && (whole.length === bytes.length || multiByte(whole));
   if (utf8 && (stated === 'utf-8' || stated === null || (!stated.startsWith('utf-16') && multiByte(bytes)))) {
     const overruled = stated === null || stated === 'utf-8' ? {} : { overruled: stated };
     const how = stated === 'utf-8' ? source : 'utf-8';
@@ -157,8 +161,6 @@ type Detector = { detect(b: Uint8Array): { encoding: string | null; confidence: 
 let detector: Detector | undefined;
 
 function detect(bytes: Uint8Array): string | null {
-  const wide = zeroBytes(bytes);
-  if (wide) return wide;
   detector ??= createRequire(import.meta.url)('jschardet') as Detector;
   const { encoding, confidence } = detector.detect(sample(bytes));
   if (!encoding || confidence < CONFIDENCE) return null;

@@ -1,4 +1,7 @@
 import { isProse, PLACES, type Block, type Blocks, type Box } from './blocks.ts';
+import { cleanContainer, containerScores, gaps } from './containers.ts';
+import { membersOf } from './members.ts';
+import { announcesEnd, TEXT_NUMBERS, textNumbers } from './text-numbers.ts';
 import { CONCEPT_NAMES } from './words.ts';
 
 /** What the page says of itself, to hold blocks against. */
@@ -13,42 +16,8 @@ export interface PageContext {
   modern: number;
 }
 
-const STOP_WORDS = new Set(
-  (
-    'the of and to in a is that for it on with as was at by this be are from or an have not but which they you we his her ' +
-    'de la le les des et en un une du que est pour dans qui au sur par pas ' +
-    'der die das und ist in den von zu mit sich des auf nicht ein eine als auch es ' +
-    'el los las y por con para se del una su al lo como o que no da do em um uma com os dos não ' +
-    'di il che è per del della non si le sono van het een dat op te zijn met ' +
-    'и в не на что с по как это из у за от для к но och att som är på för det ve bir bu için ile w z na się nie do jest to'
-  ).split(/\s+/),
-);
-const FUNCTION_HAN = new Set(
-  '的一是了在不有人这這为為上他我们們到以中和也就你会會说說对對要而于於与與之来來被但还還很所其么麼都没沒去把',
-);
-
 const BASE = [
-  'ln_units',
-  'ln_lines',
-  'digits',
-  'capitals',
-  'han',
-  'punctuation',
-  'ends',
-  'ends_per_unit',
-  'end_mark',
-  'end_colon',
-  'end_ellipsis',
-  'lower_start',
-  'commas',
-  'stop_words',
-  'word_length',
-  'copyright',
-  'mail_or_url',
-  'price',
-  'date',
-  'pipe_or_arrow',
-  'question',
+  ...TEXT_NUMBERS,
   'link_share',
   'links',
   'link_length',
@@ -116,15 +85,23 @@ const BASE = [
   'best_gap',
   'best_below',
   'h1_gap',
-  'says_more',
-  'says_subscribe',
-  'says_credit',
-  'says_consent',
-  'says_end',
   'after_end',
   'after_heading',
   'under_end',
   'own_score',
+  'copies',
+  'comment_share',
+  'comment_prose',
+  'member_count',
+  'member_index',
+  'member_size',
+  'member_titled',
+  'titled_before',
+  'page_comment_first',
+  'clean_gap',
+  'clean_share',
+  'clean_prose',
+  'unlikely',
 ] as const;
 type Base = (typeof BASE)[number];
 const NEAR = [
@@ -152,17 +129,6 @@ export const FEATURES: readonly string[] = [
 ];
 const AT = Object.fromEntries(FEATURES.map((name, i) => [name, i])) as Record<string, number>;
 
-const MORE =
-  /^(?:read (?:more|also|next)|see also|also read|more (?:from|on|in|stories)|related|recommended|watch(?::| now| the)|listen|you may|don.t miss|leia|lire aussi|à lire|lea también|te puede|leggi anche|mehr zum|lesen sie|siehe auch|читайте|延伸阅读|相关(?:阅读|新闻|文章|链接|推荐)|推荐阅读|更多|热门|関連)/i;
-const SUBSCRIBE =
-  /newsletter|subscri|sign up|your inbox|follow (?:us|me|him|her|@)|on (?:twitter|facebook|instagram)|download (?:our|the) app|get the latest|donat|abonn|订阅|关注我们|公众号|扫码|二维码|扫一扫|点击下载/i;
-const CREDIT =
-  /\((?:ap|reuters|getty|afp|photo|image)\b|getty images|file photo|photo(?:graph)?(?: by|:| credit)|image(?: credit|:| source)|courtesy|shutterstock|\/(?:ap|afp|reuters|getty)\b|图片来源|资料图|新华社.{0,8}摄|foto:/i;
-const CONSENT = /\bcookies?\b|consent|privacy policy|gdpr|datenschutz|隐私政策|使用条款|terms of (?:use|service)/i;
-const ENDS =
-  /^(?:\d{1,6} )?(?:comments?\b|leave a (?:reply|comment)|add (?:your|a) comment|post a (?:comment|reply)|join the (?:discussion|conversation)|related|recommended|more (?:from|stories)|most (?:read|popular)|latest|trending|popular|share (?:this|on)|tags?:|filed under|about the author|you (?:may|might) also|sign up|subscribe|kommentare|commentaires|comentarios|comentários|commenti|责任编辑|编辑[:：]|声明|版权|上一篇|下一篇|分享|评论|网友评论|相关|热点|推荐|最新|标签)/i;
-
-const count = (text: string, pattern: RegExp): number => text.match(pattern)?.length ?? 0;
 const tokens = (text: string): Set<string> => new Set(text.toLowerCase().match(/[\p{sc=Han}]|[\p{L}\p{N}]+/gu) ?? []);
 
 /** Numbers of every block, row by row: [blocks × FEATURES]. Each depends on one page alone. */
@@ -174,6 +140,10 @@ export function featuresOf(page: Blocks, context: PageContext): Float32Array {
   const title = tokens(context.title);
   const titleText = context.title.toLowerCase().trim();
   const seen = new Set<string>();
+  const copies = new Map<string, number>();
+  for (const b of blocks) if (b.units > 3) copies.set(b.text, (copies.get(b.text) ?? 0) + 1);
+  const members = membersOf(page, titleText);
+  const clean = cleanContainer(page);
   let before = 0;
   let h1 = -1;
   let sinceProse = -1;
@@ -279,13 +249,21 @@ export function featuresOf(page: Blocks, context: PageContext): Float32Array {
     put('best_below', whole.bestBelow[b.box]!);
     put('h1_gap', whole.h1Gap[b.box]!);
     put('own_score', whole.ownScore(b.box));
-    const start = b.text.slice(0, 300);
-    const ends = b.units < 40 && ENDS.test(start);
-    put('says_more', MORE.test(start) ? 1 : 0);
-    put('says_subscribe', b.units < 160 && SUBSCRIBE.test(start) ? 1 : 0);
-    put('says_credit', b.units < 160 && CREDIT.test(b.text.slice(-300)) ? 1 : 0);
-    put('says_consent', b.units < 240 && CONSENT.test(start) ? 1 : 0);
-    put('says_end', ends ? 1 : 0);
+    put('copies', copies.get(b.text) ?? 0);
+    put('comment_share', members.commentShare);
+    put('comment_prose', members.proseBeforeComments);
+    put('page_comment_first', members.firstComment);
+    put('clean_gap', clean.gap[b.box]!);
+    put('clean_share', clean.share);
+    put('clean_prose', clean.prose);
+    put('unlikely', clean.unlikely[b.box]!);
+    const member = members.of[b.box]!;
+    put('member_count', member < 0 ? 0 : Math.min(members.count[member]!, 100));
+    put('member_index', member < 0 ? -1 : Math.min(members.index[member]!, 100));
+    put('member_size', member < 0 ? 0 : members.size[member]!);
+    put('member_titled', member < 0 ? -1 : members.titled[member]!);
+    put('titled_before', members.titledBefore[b.box]!);
+    const ends = announcesEnd(b);
     if (ends) lastEnd = i;
     if (b.heading > 0) [lastHeading, headingEnds] = [i, ends];
     put('after_end', lastEnd < 0 ? -1 : Math.min(i - lastEnd, 50));
@@ -323,55 +301,6 @@ function ancestors(boxes: Box[], box: number): Box[] {
   return up;
 }
 
-function textNumbers(b: Block, put: (name: Base, value: number) => void): void {
-  const text = b.text.length > 4000 ? b.text.slice(0, 4000) : b.text;
-  const length = text.length;
-  const han = count(text, /\p{sc=Han}/gu);
-  const words = text.match(/[\p{L}\p{N}]+/gu) ?? [];
-  put('ln_units', Math.log1p(b.units));
-  put('ln_lines', Math.log1p(count(text, /\n/g)));
-  put('digits', count(text, /\p{Nd}/gu) / length);
-  put('capitals', count(text, /\p{Lu}/gu) / length);
-  put('han', han / length);
-  put('punctuation', count(text, /\p{P}/gu) / length);
-  const ends = count(text, /[.!?](?=\s|$)|[。！？…]/g);
-  put('ends', Math.log1p(ends));
-  put('ends_per_unit', (100 * ends) / (b.units + 1));
-  put('end_mark', /[.!?。！？…]["'”’）)」』\]]?$/.test(text) ? 1 : 0);
-  put('end_colon', /[:：]$/.test(text) ? 1 : 0);
-  put('end_ellipsis', /(?:…|\.\.\.|»|›|→|>>?)$/.test(text) ? 1 : 0);
-  put('lower_start', /^\p{Ll}/u.test(text) ? 1 : 0);
-  put('commas', (100 * count(text, /[,，、；;،]/g)) / (b.units + 1));
-  let stops = 0;
-  for (const w of words) if (STOP_WORDS.has(w.toLowerCase())) stops++;
-  let functions = 0;
-  if (han > 0) for (const c of text) if (FUNCTION_HAN.has(c)) functions++;
-  put('stop_words', han > words.length ? Math.min(1, (2.5 * functions) / han) : share(stops, words.length));
-  put(
-    'word_length',
-    han > words.length
-      ? 5
-      : share(
-          words.reduce((n, w) => n + w.length, 0),
-          words.length,
-        ),
-  );
-  put('copyright', /©|®|copyright|all rights reserved|版权所有|備案|备案/i.test(text) ? 1 : 0);
-  put('mail_or_url', /[\w.]@[\w-]|https?:\/\/|www\./.test(text) ? 1 : 0);
-  put('price', /[$€£¥￥]\s?\d|\d\s?(?:€|元|USD|EUR)/.test(text) ? 1 : 0);
-  put(
-    'date',
-    b.units < 60 &&
-      /(?:19|20)\d\d|\d{1,2}[:：]\d\d|\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\b|\d\s?(?:days?|hours?|min|月|日|小时|天)/i.test(
-        text,
-      )
-      ? 1
-      : 0,
-  );
-  put('pipe_or_arrow', /[|›»>→•·]/.test(text) ? 1 : 0);
-  put('question', /[?？]/.test(text) ? 1 : 0);
-}
-
 interface Group {
   count: number;
   units: number;
@@ -399,19 +328,9 @@ function summarise({ blocks, boxes }: Blocks) {
   const signatures = new Map<string, Group>();
   for (const b of blocks) add(signatures, path(b.box), b);
 
-  // Readability's idea: prose gives its parent a whole and its grandparent half a score, damped by links.
-  const scores = new Float64Array(boxes.length);
-  for (const b of blocks) {
-    if (b.units < 12 || b.heading > 0 || b.linkUnits * 3 > b.units) continue;
-    const value =
-      1 + Math.min(3, b.units / 50) + Math.min(6, count(b.text.slice(0, 2000), /[,，、；;،。.!?！？]/g) / 3);
-    let at = boxes[b.box]!.tag === 'p' || boxes[b.box]!.tag === 'li' ? boxes[b.box]!.parent : b.box;
-    for (let level = 0; level < 4 && at > 0; level++, at = boxes[at]!.parent)
-      scores[at]! += level === 0 ? value : value / (2 * level);
-  }
+  const scores = containerScores(blocks, boxes);
   let best = 0;
   for (const [i, box] of boxes.entries()) {
-    scores[i]! *= 1 - share(box.linkUnits, box.units);
     if (box.places & (1 << PLACES.indexOf('nav'))) scores[i]! *= 0.2;
     best = Math.max(best, scores[i]!);
   }
@@ -483,18 +402,4 @@ function summarise({ blocks, boxes }: Blocks) {
       return share(links, all);
     },
   };
-}
-
-/** For every box: how far up from `target` the two meet, and how far below that the box lies. */
-function gaps(boxes: readonly Box[], target: number): { gap: Int16Array; below: Int16Array } {
-  const gap = new Int16Array(boxes.length).fill(-1);
-  const below = new Int16Array(boxes.length);
-  for (let at = target, up = 0; at >= 0; at = boxes[at]!.parent) gap[at] = Math.min(up++, 60);
-  for (let i = 1; i < boxes.length; i++) {
-    if (gap[i]! >= 0) continue;
-    const parent = boxes[i]!.parent;
-    gap[i] = gap[parent]!;
-    below[i] = Math.min(below[parent]! + 1, 60);
-  }
-  return { gap, below };
 }

@@ -1,6 +1,7 @@
-import { blocksOf, place, type Block, type Blocks } from './blocks.ts';
+import { blocksOf, isProse, place, type Block, type Blocks } from './blocks.ts';
 import { FEATURES, featuresOf, type PageContext } from './features.ts';
 import { blockModel, scoreBlocks, type BlockModel } from './model.ts';
+import { bit } from './words.ts';
 import { parseHtml, textOf, type Tree } from './tree.ts';
 
 /** Where the text came from: blocks of the page, the article in its JSON-LD, or nothing. */
@@ -14,8 +15,12 @@ export interface MainText {
 /** Below this probability in every block, a page is all menu. */
 const HOPELESS = 0.02;
 
-/** The main text of a parsed page: blocks one a line, tables a row a line, list items marked. */
-export function mainText(document: Tree.Document, context: PageContext, model: BlockModel = blockModel()): MainText {
+/** The main text of a parsed page: blocks, list items and rows of tables each on a line of their own. */
+export function mainText(
+  document: Tree.Document,
+  context: PageContext,
+  model: BlockModel = blockModel(FEATURES),
+): MainText {
   const page = blocksOf(document);
   const kept = chooseBlocks(page, context, model);
   const text = kept ? render(page, kept) : '';
@@ -28,10 +33,45 @@ export function mainText(document: Tree.Document, context: PageContext, model: B
 export function chooseBlocks(page: Blocks, context: PageContext, model: BlockModel): Uint8Array | null {
   const { blocks } = page;
   if (blocks.length === 0) return null;
-  const odds = scoreBlocks(model, featuresOf(page, context), FEATURES.length);
+  const odds = oddsOf(page, context, model);
+  leaveComments(page, context, odds);
   const chance = Float64Array.from(odds, (v) => 1 / (1 + Math.exp(-v)));
   if (chance.every((p) => p < HOPELESS)) return null;
   return dropCopies(blocks, fillHoles(page, bestSet(blocks, chance), chance));
+}
+
+/** Blocks whose numbers are measured; those of longer pages are judged by others of their kind. */
+const MOST_BLOCKS = 20_000;
+
+function oddsOf(page: Blocks, context: PageContext, model: BlockModel): Float64Array {
+  const { blocks, boxes } = page;
+  if (blocks.length <= MOST_BLOCKS) return scoreBlocks(model, featuresOf(page, context), FEATURES.length);
+  const head = { ...page, blocks: blocks.slice(0, MOST_BLOCKS) };
+  const known = scoreBlocks(model, featuresOf(head, context), FEATURES.length);
+  const kinds = new Map<string, { sum: number; count: number }>();
+  const kindOf = (b: Block) => `${boxes[Math.max(0, boxes[b.box]!.parent)]!.signature}>${boxes[b.box]!.signature}`;
+  for (const [i, b] of head.blocks.entries()) {
+    const kind = kinds.get(kindOf(b)) ?? { sum: 0, count: 0 };
+    kinds.set(kindOf(b), { sum: kind.sum + known[i]!, count: kind.count + 1 });
+  }
+  return Float64Array.from(blocks, (b, i) => {
+    if (i < MOST_BLOCKS) return known[i]!;
+    const kind = kinds.get(kindOf(b));
+    return kind ? kind.sum / kind.count : isProse(b) ? 1 : -2;
+  });
+}
+
+const COMMENT = bit('comment') | bit('reply');
+
+/** Readers' comments under a page that says it is an article, or that has a long text before them: not its text. In a forum they are. */
+export function leaveComments(page: Blocks, context: PageContext, odds: Float64Array): void {
+  if (!context.isArticle && context.modern < 2) return;
+  const inside = (b: Block) => ((page.boxes[b.box]!.own | page.boxes[b.box]!.above | b.inline) & COMMENT) !== 0;
+  const first = page.blocks.findIndex((b) => isProse(b) && inside(b));
+  if (first < 0) return;
+  const before = page.blocks.slice(0, first).reduce((n, b) => n + (isProse(b) ? b.units : 0), 0);
+  if (before < 100) return;
+  for (const [i, b] of page.blocks.entries()) if (inside(b)) odds[i]! -= 4;
 }
 
 /** The set of blocks whose expected F1 over words is highest: a prefix of the blocks in the order of their chances. */
@@ -94,15 +134,16 @@ function dropCopies(blocks: readonly Block[], kept: Uint8Array): Uint8Array {
   return kept;
 }
 
-function render({ blocks }: Blocks, kept: Uint8Array): string {
+function render({ blocks, boxes }: Blocks, kept: Uint8Array): string {
+  const cell = (b: Block) => (b.tag === 'td' || b.tag === 'th') && boxes[b.box]!.blocks === 1;
   let text = '';
-  let last = -1;
+  let last: Block | undefined;
   for (const [i, b] of blocks.entries()) {
     if (!kept[i]) continue;
-    const sameRow = last >= 0 && b.row >= 0 && blocks[last]!.row === b.row && b.tag !== 'p';
-    if (last >= 0) text += sameRow ? '\t' : '\n';
-    text += b.marker + b.text;
-    last = i;
+    const sameRow = last && b.row >= 0 && last.row === b.row && cell(last) && cell(b);
+    if (last) text += sameRow ? '\t' : '\n';
+    text += b.text;
+    last = b;
   }
   return text;
 }

@@ -37,8 +37,16 @@ export const MODEL_FILE = 'crawlers/extract/main-text.model.json';
 
 let loaded: BlockModel | undefined;
 
-/** The model that ships with garner, made by bench/extraction/train.ts. */
-export function blockModel(): BlockModel {
-  loaded ??= JSON.parse(readFileSync(asset(MODEL_FILE), 'utf8')) as BlockModel;
+/** The model that ships with garner, made by bench/extraction/train.ts; its columns are matched to `names` by name. */
+export function blockModel(names: readonly string[]): BlockModel {
+  loaded ??= fit(JSON.parse(readFileSync(asset(MODEL_FILE), 'utf8')) as BlockModel, names);
   return loaded;
+}
+
+function fit(model: BlockModel, names: readonly string[]): BlockModel {
+  const at = model.features.map((name) => names.indexOf(name));
+  const lost = model.features.filter((_, i) => at[i] === -1);
+  if (lost.length > 0) throw new Error(`the model needs numbers that are not measured: ${lost.join(', ')}`);
+  for (const tree of model.trees) tree.feature = tree.feature.map((f) => (f < 0 ? f : at[f]!));
+  return { ...model, features: names };
 }
