@@ -21,6 +21,7 @@ typedef struct {
   const uint32_t *first;        // [65536] priority of the merge of two single bytes, or NONE
   const uint64_t *pairs;        // all merges: left, right, priority; EMPTY elsewhere
   int pair_bits;
+  const uint32_t *filter;       // bits of the pairs' hashes: most pairs are no merge, and this says so from a nearer cache
   const uint32_t *made;         // id that a merge makes, by its priority; null where that is the priority itself
   const word_t *words;          // pre-tokens that are one token
   int word_bits;
@@ -45,10 +46,13 @@ static inline uint64_t hash_bytes(const uint8_t *s, int64_t n) {
 }
 
 static inline uint64_t hash_pair(uint64_t key, int bits) { return key * 0x9e3779b97f4a7c15ull >> (64 - bits); }
+static inline uint64_t filter_bit(uint64_t key, int bits) { return hash_pair(key, bits + 2); }
 
 // Priority of the merge of two ids, or NONE.
 static inline uint32_t find_pair(const model_t *m, uint32_t left, uint32_t right) {
   uint64_t mask = ((uint64_t)1 << m->pair_bits) - 1, key = (uint64_t)left << ID_BITS | right;
+  uint64_t bit = filter_bit(key, m->pair_bits);
+  if (!(m->filter[bit >> 5] >> (bit & 31) & 1)) return NONE;
   for (uint64_t i = hash_pair(key, m->pair_bits);; i = (i + 1) & mask) {
     uint64_t p = m->pairs[i];
     if (p == EMPTY) return NONE;
@@ -159,9 +163,9 @@ static int64_t merge(const model_t *m, const uint8_t *s, int64_t n, uint32_t *ou
 // out [n] <- ids of s [n]; returns how many, or -1 where memory is short. A byte that the vocabulary lacks gives nothing.
 int64_t encode(uint32_t *out, const uint8_t *s, int64_t n, int32_t split, const uint16_t *blocks, const uint8_t *classes,
                const uint32_t *byte_ids, const uint32_t *first, const uint32_t *pairs, int32_t pair_bits,
-               const uint32_t *made, const uint32_t *words, int32_t word_bits, const uint8_t *bytes, const uint32_t *offsets, uint8_t *cache, int32_t cache_bits) {
+               const uint32_t *filter, const uint32_t *made, const uint32_t *words, int32_t word_bits, const uint8_t *bytes, const uint32_t *offsets, uint8_t *cache, int32_t cache_bits) {
   text_t text = {s, n, blocks, classes};
-  model_t model = {byte_ids, first, (const uint64_t *)pairs, pair_bits, made, (const word_t *)words, word_bits, bytes, offsets};
+  model_t model = {byte_ids, first, (const uint64_t *)pairs, pair_bits, filter, made, (const word_t *)words, word_bits, bytes, offsets};
   slot_t *slots = (slot_t *)cache;
   uint64_t slot_mask = ((uint64_t)1 << cache_bits) - 1;
   int64_t count = 0;
@@ -196,24 +200,27 @@ int64_t encode(uint32_t *out, const uint8_t *s, int64_t n, int32_t split, const 
   return count;
 }
 
-static void add_pair(uint64_t *pairs, int bits, uint32_t left, uint32_t right, uint32_t priority) {
+static void add_pair(uint64_t *pairs, int bits, uint32_t *filter, uint32_t left, uint32_t right, uint32_t priority) {
   uint64_t mask = ((uint64_t)1 << bits) - 1, key = (uint64_t)left << ID_BITS | right, i = hash_pair(key, bits);
   for (; pairs[i] != EMPTY; i = (i + 1) & mask)
     if (pairs[i] >> PRIORITY_BITS == key) return;   // the first of two equal merges counts
   pairs[i] = key << PRIORITY_BITS | priority;
+  uint64_t bit = filter_bit(key, bits);
+  filter[bit >> 5] |= 1u << (bit & 31);
 }
 
-// pairs [2 << pair_bits], all bits set <- merges [3 * count] of (left, right, merged) in order of priority.
-void index_merges(uint32_t *pairs, int32_t pair_bits, const uint32_t *merges, int64_t count) {
+// pairs [2 << pair_bits], all bits set, and filter [1 << pair_bits >> 3], all bits clear <- merges [3 * count] of (left,
+// right, merged) in order of priority.
+void index_merges(uint32_t *pairs, int32_t pair_bits, uint32_t *filter, const uint32_t *merges, int64_t count) {
   for (int64_t i = 0; i < count; i++)
-    add_pair((uint64_t *)pairs, pair_bits, merges[3 * i], merges[3 * i + 1], (uint32_t)i);
+    add_pair((uint64_t *)pairs, pair_bits, filter, merges[3 * i], merges[3 * i + 1], (uint32_t)i);
 }
 
 // Every two tokens whose bytes in a row are a token: how many there are; written as merges with the id as priority
 // where pair_bits > 0. words must hold all tokens.
-int64_t index_ranks(uint32_t *pairs, int32_t pair_bits, const uint32_t *words, int32_t word_bits, const uint8_t *bytes,
+int64_t index_ranks(uint32_t *pairs, int32_t pair_bits, uint32_t *filter, const uint32_t *words, int32_t word_bits, const uint8_t *bytes,
                     const uint32_t *offsets, int64_t vocabulary) {
-  model_t m = {0, 0, 0, 0, 0, (const word_t *)words, word_bits, bytes, offsets};
+  model_t m = {0, 0, 0, 0, 0, 0, (const word_t *)words, word_bits, bytes, offsets};
   int64_t count = 0;
   for (int64_t id = 0; id < vocabulary; id++) {
     const uint8_t *s = bytes + offsets[id];
@@ -224,24 +231,25 @@ int64_t index_ranks(uint32_t *pairs, int32_t pair_bits, const uint32_t *words, i
       uint32_t right = find_word(&m, s + cut, n - cut, hash_bytes(s + cut, n - cut));
       if (right == NONE) continue;
       count++;
-      if (pair_bits > 0) add_pair((uint64_t *)pairs, pair_bits, left, right, (uint32_t)id);
+      if (pair_bits > 0) add_pair((uint64_t *)pairs, pair_bits, filter, left, right, (uint32_t)id);
     }
   }
   return count;
 }
 
 // first [65536] <- priority of the merge of every two bytes.
-void index_bytes(uint32_t *first, const uint32_t *byte_ids, const uint32_t *pairs, int32_t pair_bits) {
-  model_t m = {byte_ids, 0, (const uint64_t *)pairs, pair_bits, 0, 0, 0, 0, 0};
+void index_bytes(uint32_t *first, const uint32_t *byte_ids, const uint32_t *pairs, int32_t pair_bits,
+                 const uint32_t *filter) {
+  model_t m = {byte_ids, 0, (const uint64_t *)pairs, pair_bits, filter, 0, 0, 0, 0, 0};
   for (int i = 0; i < 65536; i++) first[i] = find_pair(&m, byte_ids[i >> 8], byte_ids[i & 255]);
 }
 
 // words [2 << word_bits], filled with NONE <- the tokens that a pre-token can be as a whole: all of them, or, where
 // `verify`, those to which the merges lead. Returns 0, or -1 where memory is short.
 int32_t index_words(uint32_t *words, int32_t word_bits, const uint32_t *byte_ids, const uint32_t *first,
-                    const uint32_t *pairs, int32_t pair_bits, const uint32_t *made, const uint8_t *bytes,
+                    const uint32_t *pairs, int32_t pair_bits, const uint32_t *filter, const uint32_t *made, const uint8_t *bytes,
                     const uint32_t *offsets, int64_t vocabulary, int32_t verify) {
-  model_t m = {byte_ids, first, (const uint64_t *)pairs, pair_bits, made, (const word_t *)words, word_bits, bytes, offsets};
+  model_t m = {byte_ids, first, (const uint64_t *)pairs, pair_bits, filter, made, (const word_t *)words, word_bits, bytes, offsets};
   uint64_t mask = ((uint64_t)1 << word_bits) - 1;
   uint32_t longest = 1;
   for (int64_t id = 0; id < vocabulary; id++)

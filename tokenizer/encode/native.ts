@@ -13,6 +13,7 @@ const SPLIT_TABLES: readonly Argument[] = [
 const PAIRS: readonly Argument[] = [
   { name: 'pairs', type: 'u32*', length: (s) => 2 * 2 ** s['pair_bits']! },
   { name: 'pair_bits', type: 'i32' },
+  { name: 'filter', type: 'u32*', length: (s) => 2 ** s['pair_bits']! / 8 },
 ];
 const MADE: Argument = { name: 'made', type: 'u32*', optional: true };
 const WORDS: readonly Argument[] = [
@@ -85,79 +86,55 @@ const bitsFor = (count: number) => Math.max(4, Math.ceil(Math.log2(2 * count + 1
 const emptyTable = (bits: number) => new Uint32Array(2 * 2 ** bits).fill(0xffffffff);
 const OUT_OF_MEMORY = 'the tokenizer ran out of memory';
 
+/** The merges by their pair: slots, the logarithm of their number, and the filter before them. */
+type PairTable = [pairs: Uint32Array, bits: number, filter: Uint32Array];
+const pairTable = (bits: number): PairTable => [emptyTable(bits), bits, new Uint32Array(Math.ceil(2 ** bits / 8))];
+
 /** The encoder in C, or null where this machine has no C compiler. */
 export function nativeEncoder(v: Vocabulary): Encode | null {
   const library = load();
   if (!library) return null;
-  const call = library.call as Record<
-    'encode' | 'index_merges' | 'index_bytes' | 'index_ranks' | 'index_words',
-    Library['call'][string]
-  >;
-  const { blocks, classes } = classTable();
-  const { bytes, offsets } = packTokens(v.tokens);
-  const ids = byteIds(v.tokens);
-  const size = v.tokens.length;
-  const wordBits = bitsFor(size);
-  const words = emptyTable(wordBits);
-  const made = v.merges && Uint32Array.from({ length: v.merges.length / 3 }, (_, i) => v.merges![3 * i + 2]!);
-  const first = new Uint32Array(65536);
-  const indexWords = (pairs: Uint32Array, pairBits: number, verify: boolean) => {
-    const failed = call.index_words(
-      words,
-      wordBits,
-      ids,
-      first,
-      pairs,
-      pairBits,
-      made,
-      bytes,
-      offsets,
-      size,
-      verify ? 1 : 0,
-    );
-    if (failed) throw new Error(OUT_OF_MEMORY);
-  };
-  let pairs: Uint32Array;
-  let pairBits: number;
-  if (v.merges) {
-    pairBits = bitsFor(v.merges.length / 3);
-    pairs = emptyTable(pairBits);
-    call.index_merges(pairs, pairBits, v.merges, v.merges.length / 3);
-    call.index_bytes(first, ids, pairs, pairBits);
-    indexWords(pairs, pairBits, !v.whole);
-  } else {
-    const none = new Uint32Array(2);
-    indexWords(none, 0, false);
-    pairBits = bitsFor(Number(call.index_ranks(none, 0, words, wordBits, bytes, offsets, size)));
-    pairs = emptyTable(pairBits);
-    call.index_ranks(pairs, pairBits, words, wordBits, bytes, offsets, size);
-    call.index_bytes(first, ids, pairs, pairBits);
-  }
-  const cache = new Uint8Array(64 * 2 ** CACHE_BITS);
+  const tables = [...tablesOf(v, library), new Uint8Array(64 * 2 ** CACHE_BITS), CACHE_BITS];
   const split = splitNumber(v.split);
-  const tables: Value[] = [
-    blocks,
-    classes,
-    ids,
-    first,
-    pairs,
-    pairBits,
-    made,
-    words,
-    wordBits,
-    bytes,
-    offsets,
-    cache,
-    CACHE_BITS,
-  ];
   let scratch = new Uint32Array(1 << 16);
   return (utf8) => {
     const n = utf8.length;
     if (scratch.length < n) scratch = new Uint32Array(n);
-    const count = Number(call.encode(scratch, utf8, n, split, ...tables));
+    const count = Number(library.call['encode']!(scratch, utf8, n, split, ...tables));
     if (count < 0) throw new Error(OUT_OF_MEMORY);
     const out = scratch.slice(0, count);
     if (scratch.length > 1 << 22) scratch = new Uint32Array(1 << 16);
     return out;
   };
+}
+
+/** The arguments of `encode` from `blocks` on, but for the cache. */
+function tablesOf(v: Vocabulary, library: Library): Value[] {
+  const call = (name: string, ...args: Value[]) => Number(library.call[name]!(...args));
+  const { blocks, classes } = classTable();
+  const { bytes, offsets } = packTokens(v.tokens);
+  const size = v.tokens.length;
+  const ids = byteIds(v.tokens);
+  const first = new Uint32Array(65536);
+  const made = v.merges && Uint32Array.from({ length: v.merges.length / 3 }, (_, i) => v.merges![3 * i + 2]!);
+  const wordBits = bitsFor(size);
+  const words = emptyTable(wordBits);
+  const indexWords = (pairs: PairTable, verify: boolean) => {
+    const rest = [made, bytes, offsets, size, verify ? 1 : 0];
+    if (call('index_words', words, wordBits, ids, first, ...pairs, ...rest) < 0) throw new Error(OUT_OF_MEMORY);
+  };
+  let pairs: PairTable;
+  if (v.merges) {
+    pairs = pairTable(bitsFor(v.merges.length / 3));
+    call('index_merges', ...pairs, v.merges, v.merges.length / 3);
+    call('index_bytes', first, ids, ...pairs);
+    indexWords(pairs, !v.whole);
+  } else {
+    indexWords(pairTable(0), false);
+    const ranks = [words, wordBits, bytes, offsets, size];
+    pairs = pairTable(bitsFor(call('index_ranks', ...pairTable(0), ...ranks)));
+    call('index_ranks', ...pairs, ...ranks);
+    call('index_bytes', first, ids, ...pairs);
+  }
+  return [blocks, classes, ids, first, ...pairs, made, words, wordBits, bytes, offsets];
 }
