@@ -66,12 +66,16 @@ export default defineCommand({
   ],
   async run([run], options, terminal) {
     const sampler = openSampler(folderOf(run, options), { threads: availableParallelism() });
-    const text =
-      options['prompt'] === '-' ? (await readAll(terminal)).replace(/\n$/, '') : (options['prompt'] as string);
-    const prompt = idsOf(sampler, text, options);
-    for (let sequence = 0; sequence < (options['count'] as number); sequence++) {
-      if (sequence > 0 && !options['json']) await write(terminal, '\n');
-      await sampleOne(sampler, prompt, sequence, text, options, terminal);
+    try {
+      const text =
+        options['prompt'] === '-' ? (await readAll(terminal)).replace(/\n$/, '') : (options['prompt'] as string);
+      const prompt = idsOf(sampler, text, options);
+      for (let sequence = 0; sequence < (options['count'] as number); sequence++) {
+        if (sequence > 0 && !options['json']) await write(terminal, '\n');
+        await sampleOne(sampler, prompt, sequence, text, options, terminal);
+      }
+    } finally {
+      sampler.close();
     }
     return 0;
   },

@@ -64,18 +64,21 @@ export function openBigram(config: ModelConfig, options: Pick<SessionOptions, 's
 }
 
 /** The same model as a decoder: the logits after the last token. */
-export function openBigramDecoder(config: ModelConfig, weights: (name: string) => Float32Array): Decoder {
+export function openBigramDecoder(
+  config: ModelConfig,
+  weights: (name: string) => Float32Array,
+  { length }: { length: number },
+): Decoder {
   const matrix = weights('model.embed_tokens.weight');
-  const decoder: Decoder = {
-    length: 0,
-    reset: () => void (decoder.length = 0),
+  return {
+    length,
+    reset() {},
+    close() {},
     feed(tokens) {
-      decoder.length += tokens.length;
       const last = tokens.at(-1)!;
       return matrix.slice(last * config.vocabulary, (last + 1) * config.vocabulary);
     },
   };
-  return decoder;
 }
 
 /** The configuration of a bigram model over `vocabulary` tokens. */

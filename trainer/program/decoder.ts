@@ -27,6 +27,8 @@ export interface Decoder {
   feed(tokens: readonly number[]): Float32Array;
   /** Tokens it can hold. */
   length: number;
+  /** Ends its threads; a process must not end before. */
+  close(): void;
 }
 
 /**
@@ -110,6 +112,7 @@ export function openDecoder(
   return {
     length,
     reset: () => void (held = 0),
+    close: () => engine.close(),
     feed(tokens) {
       if (tokens.length === 0) throw new RangeError('no tokens to feed');
       if (held + tokens.length > length)

@@ -13,16 +13,21 @@ export interface GenerateOptions extends Choice {
   never?: readonly number[];
 }
 
-/** Continues `prompt` (at least one token) token by token, until a stop token, the number of tokens, or the decoder's length. */
+/** Why a text ended: at a stop token, after the number of tokens asked for, or where the decoder is full. */
+export type Ended = 'stop' | 'tokens' | 'context';
+
+/** Continues `prompt` (at least one token) token by token; what the decoder held before is forgotten. */
 export function* generate(
   decoder: Decoder,
-  room: number,
   prompt: readonly number[],
   options: GenerateOptions,
-): Generator<number, 'stop' | 'tokens' | 'context'> {
+): Generator<number, Ended> {
+  decoder.reset();
   let fed = prompt;
+  let held = 0;
   for (let made = 0; made < options.tokens; made++) {
-    if (decoder.length + fed.length > room) return 'context';
+    held += fed.length;
+    if (held > decoder.length) return 'context';
     const logits = decoder.feed(fed);
     for (const id of options.never ?? []) logits[id] = -Infinity;
     const id = choose(logits, options, uniform(options.seed, options.sequence, made));

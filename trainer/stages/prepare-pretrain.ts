@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { GarnerError } from '../../core/errors.ts';
 import { filesIn, only, type Inputs } from '../../core/stage/index.ts';
 import { openShards, shardFiles } from '../../tokenizer/shards/reader.ts';
 import type { Samples } from '../loader/samples.ts';
@@ -72,7 +73,13 @@ export async function preparePretrain(lake: string, p: PretrainParams, inputs: I
 /** The tokenizer.json of a recipe's run, absolute. */
 export function tokenizerFile(lake: string, inputs: Inputs): string {
   const file = filesIn(only(inputs, 'tokenizer'), 'tokenizers').find((f) => basename(f.path) === 'tokenizer.json');
-  if (!file) throw new Error('the stage "tokenizer" made no tokenizer.json');
+  if (!file)
+    throw new GarnerError({
+      what: 'there are no tokens to train on',
+      where: 'pretrain',
+      hint: 'give the recipe the sections "mix" and "tokenizer"',
+      fault: 2,
+    });
   return join(lake, file.path);
 }
 

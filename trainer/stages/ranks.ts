@@ -62,5 +62,9 @@ export async function followTraining(order: TrainingOrder, enter: () => Collecti
   const collective = enter();
   const { session, from } = openAt(training, engine, collective, order.checkpoint);
   const { samples, documentMask, validation, plan } = training;
-  await train({ session, collective, samples, documentMask, validation, plan, from });
+  try {
+    await train({ session, collective, samples, documentMask, validation, plan, from });
+  } finally {
+    session.close();
+  }
 }

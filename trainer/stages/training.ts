@@ -150,6 +150,7 @@ export async function runTraining(
     journal.close();
     timing.close();
     lines.close();
+    session.close();
   }
   const rows = readJournal<Step>(journalPath(context));
   await writeOutputs(context, run, rows);
@@ -163,7 +164,6 @@ export async function runTraining(
     bits_per_byte: rows.at(-1)!.bits_per_byte,
     checkpoint: relative(context.lake, checkpointsIn(checkpoints).at(-1)!.path),
   });
-  session.close();
   return { ...training.found.counts, steps: rows.length, tokens: rows.at(-1)!.tokens, parameters: session.parameters };
 }
 
@@ -209,11 +209,10 @@ function sampleLines(training: Training, engine: Engine, session: TrainingSessio
     threads: training.session.threads,
     engine: training.session.engine,
   });
-  return sampling.prompts.map(({ text: prompt, ids }, sequence) => {
-    decoder.reset();
+  const rows = sampling.prompts.map(({ text: prompt, ids }, sequence) => {
     const decode = textStream();
     let text = '';
-    for (const id of generate(decoder, config.context, ids.slice(-config.context), {
+    for (const id of generate(decoder, ids.slice(-config.context), {
       tokens: sampling.tokens,
       temperature: sampling.temperature,
       topK: sampling.topK,
@@ -226,6 +225,8 @@ function sampleLines(training: Training, engine: Engine, session: TrainingSessio
       text += decode(vocabulary.bytes(id));
     return { prompt, text };
   });
+  decoder.close();
+  return rows;
 }
 
 /** Says where a run is: loss, tokens a second over the last 20 steps of this process, and the time that is left. */

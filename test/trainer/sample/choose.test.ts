@@ -47,22 +47,24 @@ test('draws depend on seed, sequence and position alone, and are even', () => {
 });
 
 /** A decoder that always wants the id after the last one. */
-const counting = (vocabulary: number): Decoder => {
-  const decoder: Decoder = {
-    length: 0,
-    reset: () => void (decoder.length = 0),
+const counting = (vocabulary: number, length: number): Decoder => {
+  let held = 7;
+  return {
+    length,
+    reset: () => void (held = 0),
+    close() {},
     feed(tokens) {
-      decoder.length += tokens.length;
+      held += tokens.length;
+      if (held > length) throw new RangeError('the decoder is full');
       return Float32Array.from({ length: vocabulary }, (_, i) => (i === tokens.at(-1)! + 1 ? 10 : 0));
     },
   };
-  return decoder;
 };
 
 const run = (room: number, over: object) => {
   const ids: number[] = [];
   const options = { temperature: 0, topK: 0, topP: 1, tokens: 5, seed: 1, sequence: 0, stop: [] as number[], ...over };
-  const steps = generate(counting(20), room, [3], options);
+  const steps = generate(counting(20, room), [3], options);
   for (let next = steps.next(); ; next = steps.next()) {
     if (next.done) return [ids, next.value];
     ids.push(next.value);
