@@ -80,16 +80,19 @@ describe('the same input and recipe give the same bytes', () => {
   test('after kill -9 at ten moments, each followed by the same command', async () => {
     const lake = join(folder, 'killed');
     let kills = 0;
+    const during = new Set<string>();
     for (let i = 0; i < 10; i++) {
       const { child, ended } = startGarner(['run', file, '--lake', lake, '--workers', '2']);
       // Spread over the few seconds of a run, from its first files to its last step.
       const done = await Promise.race([ended.then(() => true), sleep(400 + 250 * i).then(() => false)]);
       if (done) break;
       killGroup(child);
-      await ended;
+      const { err } = await ended;
+      during.add([...err.matchAll(/"begin","stage":"(\w+)"/g)].at(-1)?.[1] ?? 'start');
       kills++;
     }
     expect(kills).toBeGreaterThanOrEqual(5);
+    expect(during.size).toBeGreaterThanOrEqual(2);
     expect(runGarner(['run', file, '--lake', lake, '--workers', '2']).code).toBe(0);
     expect(lakeDigest(lake)).toEqual(reference);
   });
