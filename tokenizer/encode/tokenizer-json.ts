@@ -7,6 +7,8 @@ import { MOST_MERGES, MOST_TOKENS, vocabularySize, type Vocabulary } from './voc
 const preTokenizer = z.looseObject({
   type: z.string(),
   pattern: z.looseObject({ Regex: z.string().optional(), String: z.string().optional() }).optional(),
+  behavior: z.string().optional(),
+  invert: z.boolean().optional(),
   use_regex: z.boolean().optional(),
   add_prefix_space: z.boolean().optional(),
 });
@@ -68,6 +70,8 @@ export function readTokenizerJson(text: string, where: string): Vocabulary {
   const split = splitOf(file.pre_tokenizer);
   if (!split) throw refuse('its split pattern is not one that garner knows', `the ones it knows: ${SPLITS.join(', ')}`);
 
+  const blank = file.added_tokens.find((t) => t.special === false && t.content.trim() === '');
+  if (blank) throw refuse(`added token ${blank.id} takes white space out of the text before it is split`, kind);
   const added = new Map(file.added_tokens.map((t) => [t.content, t.id]));
   const size = Math.max(...[...Object.values(file.model.vocab), ...added.values()].map((id) => id + 1), 0);
   const tokens = Array.from({ length: size }, (): Uint8Array => new Uint8Array());
@@ -79,9 +83,9 @@ export function readTokenizerJson(text: string, where: string): Vocabulary {
   }
   const merges = new Uint32Array(3 * file.model.merges.length);
   for (const [i, merge] of file.model.merges.entries()) {
-    const [left, right] = typeof merge === 'string' ? merge.split(' ') : merge;
-    const ids = [left, right, `${left}${right}`].map((t) => lookUp(file.model.vocab, t));
-    if (ids.includes(undefined))
+    const parts = typeof merge === 'string' ? merge.split(' ') : merge;
+    const ids = [...parts, parts.join('')].map((t) => lookUp(file.model.vocab, t));
+    if (ids.length !== 3 || ids.includes(undefined))
       throw refuse(`merge ${i + 1} (${JSON.stringify(merge)}) names a token that is not in the vocabulary`, kind);
     merges.set(ids as number[], 3 * i);
   }
@@ -100,8 +104,8 @@ export function readTokenizerJson(text: string, where: string): Vocabulary {
 /** Names under which vocabularies keep the token that ends a document, garner's own first. */
 const END_NAMES = ['<|endoftext|>', '<|end_of_text|>', '</s>', '<eos>'];
 
-const lookUp = (vocab: Record<string, number>, token: string | undefined): number | undefined =>
-  token !== undefined && Object.hasOwn(vocab, token) ? vocab[token] : undefined;
+const lookUp = (vocab: Record<string, number>, token: string): number | undefined =>
+  Object.hasOwn(vocab, token) ? vocab[token] : undefined;
 
 type PreTokenizer = z.infer<typeof preTokenizer>;
 
@@ -112,7 +116,10 @@ function splitOf(given: PreTokenizer & { pretokenizers?: PreTokenizer[] | undefi
   // ByteLevel's own expression is GPT-2's, and its default.
   if (steps.length === 1) return last.use_regex === false ? null : 'gpt2';
   if (steps.length !== 2 || steps[0]!.type !== 'Split' || last.use_regex !== false) return null;
-  const expression = steps[0]!.pattern?.Regex;
+  const { pattern, behavior, invert = false } = steps[0]!;
+  // The matches are the pre-tokens: kept apart from what lies between, or all that is not removed.
+  if (!(behavior === 'Isolated' && !invert) && !(behavior === 'Removed' && invert)) return null;
+  const expression = pattern?.Regex;
   return expression === undefined ? null : splitOfExpression(expression);
 }
 

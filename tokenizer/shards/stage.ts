@@ -68,8 +68,8 @@ export default defineStage<{ tokenizer?: TokenizerRecipe }, { arrow: string }>({
           total.tokens += ids.length + 1;
           if (tokens.length >= SHARD_TOKENS) await close();
         }
-        context.progress(total.documents, null, `${total.documents} documents`);
       }
+      context.progress(total.documents, null, `${total.documents} documents`);
     }
     if (shards === 0 || tokens.length > 0) await close();
     await index.close();

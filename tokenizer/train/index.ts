@@ -32,7 +32,9 @@ export interface Trained {
   engine: PairTrainer['engine'];
 }
 
+/** Merges in one call of the kernel. */
 const STEP = 256;
+const TELL_EVERY = 1 << 20;
 
 /**
  * Learns a byte-level BPE from texts, each split by itself. Ids 0 to 255 are the byte values; at each step the most
@@ -48,9 +50,12 @@ export async function trainTokenizer(
   const trainer = (options.engine === 'typescript' ? null : nativeTrainer(split, limit)) ?? twinTrainer(split, limit);
   try {
     let bytes = 0;
+    let told = 0;
     for await (const text of texts) {
       trainer.add(text);
       bytes += text.length;
+      if (bytes - told < TELL_EVERY) continue;
+      told = bytes;
       progress?.('counting', bytes);
     }
     trainer.begin();

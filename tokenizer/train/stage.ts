@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import { explainSystemError, GarnerError } from '../../core/errors.ts';
 import { sha256 } from '../../core/hash.ts';
 import { fileList } from '../../core/lake/duckdb.ts';
-import { queryBatches, readTable } from '../../core/lake/parquet.ts';
+import { queryBatches, queryRows, readTable } from '../../core/lake/parquet.ts';
 import { column, snapshot } from '../../core/records/index.ts';
 import { defineStage, filesIn, only, type Inputs } from '../../core/stage/index.ts';
 import { loadTokenizer, readVocabulary, writeTokenizerJson, type SplitName } from '../encode/index.ts';
@@ -93,12 +93,16 @@ const trainFiles = (lake: string, inputs: Inputs): string[] =>
 /** Which documents are trained on: those with ids up to `last` (null: all), and their bytes, repeats counted. */
 async function sampleOf(files: string[], most: number | null): Promise<{ last: string | null; bytes: number }> {
   if (files.length === 0) return { last: null, bytes: 0 };
+  if (most === null) {
+    const sum = `SELECT coalesce(sum(strlen(text) * repeats), 0)::BIGINT AS bytes FROM read_parquet(${fileList(files)})`;
+    return { last: null, bytes: (await queryRows(sum))[0]!['bytes'] as number };
+  }
   const sql = `SELECT id, strlen(text) * repeats AS bytes FROM read_parquet(${fileList(files)}) ORDER BY id`;
   let last = '';
   let bytes = 0;
   for await (const rows of queryBatches(sql, ['id', 'bytes'], [column('text', 'document'), column('int', 'bytes')])) {
     for (const row of rows as { id: string; bytes: number }[]) {
-      if (most !== null && bytes + row.bytes > most && bytes > 0) return { last, bytes };
+      if (bytes + row.bytes > most && bytes > 0) return { last, bytes };
       last = row.id;
       bytes += row.bytes;
     }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Tokenizer as Theirs } from 'tokenizers';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { PUBLISHED } from '../../../tokenizer/encode/patterns.ts';
 import { GarnerError } from '../../../core/errors.ts';
 import { loadTokenizer, SPLITS, writeTokenizerJson, type Vocabulary } from '../../../tokenizer/encode/index.ts';
 import { trainTokenizer, vocabularyOf } from '../../../tokenizer/train/index.ts';
@@ -126,6 +127,29 @@ test.each([
   },
   { why: 'a normalizer', change: { normalizer: { type: 'NFC' } }, says: 'it changes text before splitting' },
   { why: 'an unknown split', change: { pre_tokenizer: { type: 'Whitespace' } }, says: 'its split pattern is not one' },
+  {
+    why: 'a split that drops its matches',
+    change: {
+      pre_tokenizer: {
+        type: 'Sequence',
+        pretokenizers: [
+          { type: 'Split', pattern: { Regex: PUBLISHED.cl100k }, behavior: 'Removed', invert: false },
+          { type: 'ByteLevel', add_prefix_space: false, use_regex: false },
+        ],
+      },
+    },
+    says: 'its split pattern is not one',
+  },
+  {
+    why: 'white space that is taken out before splitting',
+    change: { added_tokens: [{ id: 9, content: '  ', special: false }] },
+    says: 'added token 9 takes white space out of the text',
+  },
+  {
+    why: 'a merge of three',
+    change: { model: { vocab: { a: 0, aa: 1, aaa: 2 }, merges: ['a a a'] } },
+    says: 'merge 1 ("a a a")',
+  },
   {
     why: 'a merge of what is not there',
     change: { model: { vocab: { a: 0 }, merges: [['a', 'b']] } },
