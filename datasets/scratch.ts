@@ -1,7 +1,7 @@
 import type { DuckDBConnection, DuckDBValue } from '@duckdb/node-api';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileList } from '../core/lake/duckdb.ts';
+import { fileList, quote } from '../core/lake/duckdb.ts';
 
 /** A database of one task: on disk, so that tables larger than its memory spill, and gone when the task ends. */
 export interface Scratch {
@@ -21,7 +21,7 @@ export async function openScratch(folder: string, memory = '512MB'): Promise<Scr
       rmSync(join(folder, name), { recursive: true, force: true });
   };
   remove();
-  const instance = await DuckDBInstance.create(join(folder, 'scratch.duckdb'), {
+  const instance = await DuckDBInstance.create(':memory:', {
     threads: '1',
     memory_limit: memory,
     temp_directory: join(folder, 'spill'),
@@ -31,6 +31,10 @@ export async function openScratch(folder: string, memory = '512MB'): Promise<Scr
   const open: DuckDBConnection[] = [];
   const connect = async () => {
     const connection = await instance.connect();
+    // Small row groups: a whole one with its texts is held, beside the limit, while it is compressed.
+    if (open.length === 0)
+      await connection.run(`ATTACH ${quote(join(folder, 'scratch.duckdb'))} AS scratch (ROW_GROUP_SIZE 8192)`);
+    await connection.run('USE scratch');
     open.push(connection);
     return connection;
   };
