@@ -4,7 +4,7 @@ import { garnerVersion } from '../../core/root.ts';
 import type { Capture } from '../../core/records/index.ts';
 import { createGuard } from './address.ts';
 import { noBrowser, openBrowser } from './browser.ts';
-import type { Entry } from './entry.ts';
+import { emptyRow, type Entry } from './entry.ts';
 import { openFrontierLog, type Settled } from './frontier-log.ts';
 import { createHosts } from './hosts.ts';
 import { pumpWithCrawlee } from './pump.ts';
@@ -40,6 +40,9 @@ const ROTATE_AT = 1_000_000_000;
 const SYNC_EVERY_MS = 1000;
 const MOST_AT_ONCE = 32;
 const AGENT = 'garner';
+/** Failures in a row after which a site counts as down. */
+const MOST_FAILURES = 5;
+const DOWN = new Set(['connect', 'dns', 'disconnect', 'timeout']);
 
 interface Job {
   entry: Entry;
@@ -97,6 +100,7 @@ export async function crawl(o: CrawlOptions): Promise<CrawlResult> {
   });
   const hosts = createHosts<Entry>(recipe.parallel);
   const attempts = new Map<string, number>();
+  const failures = new Map<string, number>();
   let manners: Manners = { delay: () => recipe.delay, signals: () => [], may: () => true };
   let batchDone: (() => void) | null = null;
   let over = false;
@@ -107,9 +111,24 @@ export async function crawl(o: CrawlOptions): Promise<CrawlResult> {
     if (hosts.open > 0) await new Promise<void>((resolve) => (batchDone = resolve));
     return new Map(entries.map((e) => [e.url, log.get(e.url)]));
   };
+  /** A site that cannot be reached several times in a row is left alone: what waits for it has failed. */
+  const closeIfDown = (entry: Entry, row: Capture) => {
+    const down = row.outcome === 'failed' && row.status === null && DOWN.has(row.reason ?? '');
+    const count = down ? (failures.get(entry.site) ?? 0) + 1 : 0;
+    failures.set(entry.site, count);
+    if (count < MOST_FAILURES) return;
+    for (const e of hosts.drop(entry.site)) {
+      const left = emptyRow(recipe.name, e, 'failed', 'host_down');
+      const robots = e.kind === 'robots' ? { text: null, reason: 'robots_unreachable' } : undefined;
+      log.append(e.url, { row: left, links: [], outside: 0, robots, warc: null });
+    }
+  };
   const run = async ({ entry, lane, attempt }: Job) => {
     const { settled, againAfterMs } = await visitor.visit(entry, lane, attempt, manners);
-    if (againAfterMs === null) log.append(entry.url, settled);
+    if (againAfterMs === null) {
+      log.append(entry.url, settled);
+      closeIfDown(entry, settled.row);
+    }
     const pause = Math.max(againAfterMs ?? 0, manners.delay(entry) * 1000);
     hosts.done(entry, lane, Date.now(), pause, againAfterMs !== null);
     o.progress(log.size, hosts.open, `${log.size} URLs, ${entry.site}${pathAndQuery(new URL(entry.url))}`);

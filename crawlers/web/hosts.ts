@@ -25,38 +25,47 @@ interface Host<E> {
   next: number;
   busy: Set<number>;
   restsUntil: number;
+  /** Whether it stands in the line of hosts. */
+  inLine: boolean;
 }
 
 export function createHosts<E extends Waiting>(parallel: number): Hosts<E> {
   const hosts = new Map<string, Host<E>>();
   /** Hosts with something waiting, in turn. */
-  let turn: string[] = [];
+  const line: string[] = [];
   let open = 0;
   const isReady = (host: Host<E>, now: number) =>
     host.next < host.waiting.length && host.busy.size < parallel && host.restsUntil <= now;
+  const standInLine = (site: string, host: Host<E>) => {
+    if (host.inLine || host.next >= host.waiting.length) return;
+    host.inLine = true;
+    line.push(site);
+  };
   return {
     get open() {
       return open;
     },
     add(entry) {
       let host = hosts.get(entry.site);
-      if (!host) hosts.set(entry.site, (host = { waiting: [], next: 0, busy: new Set(), restsUntil: 0 }));
+      if (!host)
+        hosts.set(entry.site, (host = { waiting: [], next: 0, busy: new Set(), restsUntil: 0, inLine: false }));
       if (host.next >= host.waiting.length) [host.waiting, host.next] = [[], 0];
-      if (!turn.includes(entry.site)) turn.push(entry.site);
       host.waiting.push(entry);
       open++;
+      standInLine(entry.site, host);
     },
-    ready: (now) => turn.some((site) => isReady(hosts.get(site)!, now)),
+    ready: (now) => line.some((site) => isReady(hosts.get(site)!, now)),
     take(now) {
-      const at = turn.findIndex((site) => isReady(hosts.get(site)!, now));
+      const at = line.findIndex((site) => isReady(hosts.get(site)!, now));
       if (at === -1) return null;
-      const site = turn[at]!;
+      const site = line[at]!;
       const host = hosts.get(site)!;
+      line.splice(at, 1);
+      host.inLine = false;
       const entry = host.waiting[host.next++]!;
       const lane = Array.from({ length: parallel }, (_, i) => i).find((i) => !host.busy.has(i))!;
       host.busy.add(lane);
-      turn = [...turn.slice(0, at), ...turn.slice(at + 1)];
-      if (host.next < host.waiting.length) turn.push(site);
+      standInLine(site, host);
       return { entry, lane };
     },
     done(entry, lane, now, pauseMs, again) {
@@ -65,7 +74,7 @@ export function createHosts<E extends Waiting>(parallel: number): Hosts<E> {
       host.restsUntil = Math.max(host.restsUntil, now + pauseMs);
       if (again) {
         host.waiting[--host.next] = entry;
-        if (!turn.includes(entry.site)) turn.push(entry.site);
+        standInLine(entry.site, host);
       } else open--;
     },
     drop(site) {
@@ -73,7 +82,6 @@ export function createHosts<E extends Waiting>(parallel: number): Hosts<E> {
       if (!host) return [];
       const rest = host.waiting.slice(host.next);
       host.next = host.waiting.length;
-      turn = turn.filter((s) => s !== site);
       open -= rest.length;
       return rest;
     },

@@ -81,7 +81,12 @@ export async function pumpWithCrawlee<J>(work: Work<J>, width: number): Promise<
       };
     },
   };
-  const config = new Configuration({ persistStorage: false, purgeOnStart: false });
+  const config = new Configuration({
+    persistStorage: false,
+    purgeOnStart: false,
+    // It would start a process every second to measure memory, which decides nothing here.
+    systemInfoIntervalMillis: 86_400_000,
+  });
   // Nothing is stored, so nothing has to be waited for: the timer that it starts for that would hold the process for a second.
   Object.assign(config.getStorageClient(), { teardown: undefined });
   const crawler = new HttpCrawler(

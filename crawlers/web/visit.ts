@@ -241,6 +241,7 @@ const TRUNCATED: Partial<Record<Exchange['ending'], string>> = {
   timeout: 'time',
   disconnect: 'disconnect',
   unwanted: 'unspecified',
+  failed: 'unspecified',
 };
 
 const placeOf = (folder: string, place: Place) => ({
