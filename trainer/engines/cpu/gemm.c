@@ -58,36 +58,50 @@ static void edge(int vectors, long rows, long columns, long k, const float *a, c
 typedef float Four __attribute__((vector_size(16)));
 typedef float FourLoose __attribute__((vector_size(16), aligned(4), may_alias));
 
+void transpose(float *to, long to_row, const float *from, long from_row, long rows, long columns) {
+  typedef int32_t Pick __attribute__((vector_size(16)));
+  long i = 0;
+  for (; i + 4 <= rows; i += 4) {
+    const float *source = from + i * from_row;
+    float *target = to + i;
+    long p = 0;
+    for (; p + 4 <= columns; p += 4) {
+      Four a = *(const FourLoose *)(source + p), b = *(const FourLoose *)(source + from_row + p);
+      Four c = *(const FourLoose *)(source + 2 * from_row + p), d = *(const FourLoose *)(source + 3 * from_row + p);
+      Four ab0 = __builtin_shuffle(a, b, (Pick){0, 4, 1, 5}), ab1 = __builtin_shuffle(a, b, (Pick){2, 6, 3, 7});
+      Four cd0 = __builtin_shuffle(c, d, (Pick){0, 4, 1, 5}), cd1 = __builtin_shuffle(c, d, (Pick){2, 6, 3, 7});
+      *(FourLoose *)(target + (p + 0) * to_row) = __builtin_shuffle(ab0, cd0, (Pick){0, 1, 4, 5});
+      *(FourLoose *)(target + (p + 1) * to_row) = __builtin_shuffle(ab0, cd0, (Pick){2, 3, 6, 7});
+      *(FourLoose *)(target + (p + 2) * to_row) = __builtin_shuffle(ab1, cd1, (Pick){0, 1, 4, 5});
+      *(FourLoose *)(target + (p + 3) * to_row) = __builtin_shuffle(ab1, cd1, (Pick){2, 3, 6, 7});
+    }
+    for (; p < columns; p++)
+      for (long j = 0; j < 4; j++) target[p * to_row + j] = source[j * from_row + p];
+  }
+  for (; i < rows; i++)
+    for (long p = 0; p < columns; p++) to[p * to_row + i] = from[i * from_row + p];
+}
+
+// A size known when this is compiled becomes vector moves.
+INLINE void copy_rows(float *panel, long width, const float *source, long step, long k, const long used) {
+  for (long p = 0; p < k; p++) memcpy(panel + p * width, source + p * step, (size_t)used * sizeof(float));
+}
+
 // panel[p * width + i] = source[i * along + p * step] for i < used, zero up to width
 static void pack(float *panel, long width, long used, long k, const float *source, long along, long step) {
   if (used < width)
     for (long p = 0; p < k; p++) memset(panel + p * width + used, 0, (size_t)(width - used) * sizeof(float));
-  if (along == 1) {
-    for (long p = 0; p < k; p++) memcpy(panel + p * width, source + p * step, (size_t)used * sizeof(float));
-    return;
-  }
-  long i = 0;
-  if (step == 1)
-    for (; i + 4 <= used; i += 4) {
-      const float *from = source + i * along;
-      float *to = panel + i;
-      long p = 0;
-      for (; p + 4 <= k; p += 4) {
-        Four a = *(const FourLoose *)(from + p), b = *(const FourLoose *)(from + along + p);
-        Four c = *(const FourLoose *)(from + 2 * along + p), d = *(const FourLoose *)(from + 3 * along + p);
-        typedef int32_t Pick __attribute__((vector_size(16)));
-        Four ab0 = __builtin_shuffle(a, b, (Pick){0, 4, 1, 5}), ab1 = __builtin_shuffle(a, b, (Pick){2, 6, 3, 7});
-        Four cd0 = __builtin_shuffle(c, d, (Pick){0, 4, 1, 5}), cd1 = __builtin_shuffle(c, d, (Pick){2, 6, 3, 7});
-        *(FourLoose *)(to + (p + 0) * width) = __builtin_shuffle(ab0, cd0, (Pick){0, 1, 4, 5});
-        *(FourLoose *)(to + (p + 1) * width) = __builtin_shuffle(ab0, cd0, (Pick){2, 3, 6, 7});
-        *(FourLoose *)(to + (p + 2) * width) = __builtin_shuffle(ab1, cd1, (Pick){0, 1, 4, 5});
-        *(FourLoose *)(to + (p + 3) * width) = __builtin_shuffle(ab1, cd1, (Pick){2, 3, 6, 7});
-      }
-      for (; p < k; p++)
-        for (long j = 0; j < 4; j++) to[p * width + j] = from[j * along + p];
-    }
-  for (; i < used; i++)
-    for (long p = 0; p < k; p++) panel[p * width + i] = source[i * along + p * step];
+  if (along == 1 && used == TILE_ROWS)
+    copy_rows(panel, width, source, step, k, TILE_ROWS);
+  else if (along == 1 && used == TILE_COLUMNS)
+    copy_rows(panel, width, source, step, k, TILE_COLUMNS);
+  else if (along == 1)
+    copy_rows(panel, width, source, step, k, used);
+  else if (step == 1)
+    transpose(panel, width, source, along, used, k);
+  else
+    for (long p = 0; p < k; p++)
+      for (long i = 0; i < used; i++) panel[p * width + i] = source[i * along + p * step];
 }
 
 static inline long least(long a, long b) { return a < b ? a : b; }

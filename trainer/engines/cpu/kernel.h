@@ -111,3 +111,6 @@ void gemm(const Team *team, long m, long n, long k, const float *a, long a_row, 
 // The same for one thread and small blocks that lie in the caches: nothing is packed. B and C are row-major.
 void gemm_small(long m, long n, long k, const float *a, long a_row, long a_column, const float *b, long b_row, float *c,
                 long c_row, int add);
+
+// to[c * to_row + r] = from[r * from_row + c] for `rows` rows of `columns`
+void transpose(float *to, long to_row, const float *from, long from_row, long rows, long columns);

@@ -6,12 +6,11 @@
 #define KEYS 64
 #define STEP 16     // keys that share a first query in a block on the diagonal
 
-// to[d][i] = from[i][d] * scale for i < n, zero up to QUERIES
-static void turn(float *to, const float *from, long row, long n, long size, float scale) {
-  for (long d = 0; d < size; d++) {
-    for (long i = 0; i < n; i++) to[d * QUERIES + i] = from[i * row + d] * scale;
-    for (long i = n; i < QUERIES; i++) to[d * QUERIES + i] = 0;
-  }
+// to[d][i] = from[i][d] for i < n, zero up to QUERIES
+static void turn(float *to, const float *from, long row, long n, long size) {
+  transpose(to, QUERIES, from, row, n, size);
+  if (n < QUERIES)
+    for (long d = 0; d < size; d++) memset(to + d * QUERIES + n, 0, (size_t)(QUERIES - n) * sizeof(float));
 }
 
 // The first query of the block that sees key j, rounded down to whole vectors.
@@ -19,13 +18,17 @@ static inline long first_lane(long j, long i0) { return j <= i0 ? 0 : (j - i0) /
 
 typedef struct {
   long i0, n;                // queries i0 .. i0 + n
+  int32_t query[QUERIES] __attribute__((aligned(64)));
   int32_t start[QUERIES] __attribute__((aligned(64)));  // the first key of each; of queries that are none, beyond all keys
   long begin;                // the first key of the block
 } Block;
 
 static Block open_block(const int32_t *starts, long i0, long length) {
   Block b = {.i0 = i0, .n = length - i0 < QUERIES ? length - i0 : QUERIES};
-  for (long i = 0; i < QUERIES; i++) b.start[i] = i < b.n ? starts[i0 + i] : INT32_MAX;
+  for (long i = 0; i < QUERIES; i++) {
+    b.query[i] = (int32_t)(i0 + i);
+    b.start[i] = i < b.n ? starts[i0 + i] : INT32_MAX;
+  }
   b.begin = b.start[0];
   return b;
 }
@@ -37,7 +40,7 @@ static inline int whole(const Block *b, long j0, long n) {
 
 static inline VecI sees(const Block *b, long j, long lane) {
   VecI query, start;
-  for (int l = 0; l < LANES; l++) query[l] = (int32_t)(b->i0 + lane) + l;
+  memcpy(&query, b->query + lane, sizeof query);
   memcpy(&start, b->start + lane, sizeof start);
   return (query >= (int32_t)j) & (start <= (int32_t)j);
 }
@@ -59,7 +62,8 @@ void attention_forward(const Call *call, const Team *team) {
     Block block = open_block(starts + b * length, i0, length);
     const float *keys = k + b * length * kv_row + h / (heads / groups) * size;
     const float *values = v + (keys - k);
-    turn(qt, q + (b * length + i0) * row + h * size, row, block.n, size, scale);
+    turn(qt, q + (b * length + i0) * row + h * size, row, block.n, size);
+    for (long at = 0; at < size * QUERIES; at += LANES) store(qt + at, load(qt + at) * scale);
     memset(ot, 0, (size_t)(size * QUERIES) * sizeof(float));
     float most[QUERIES] __attribute__((aligned(64))), total[QUERIES] __attribute__((aligned(64)));
     for (long i = 0; i < QUERIES; i++) most[i] = -INFINITY, total[i] = 0;
@@ -110,12 +114,16 @@ void attention_forward(const Call *call, const Team *team) {
                    ot + lane, QUERIES, 1);
       }
     }
-    for (long i = 0; i < block.n; i++) {
-      float *out = o + (b * length + i0 + i) * row + h * size;
-      float by = total[i] > 0 || total[i] != total[i] ? 1 / total[i] : 0;
-      for (long d = 0; d < size; d++) out[d] = ot[d * QUERIES + i] * by;
-      lse[which * length + i0 + i] = most[i] + logf(total[i]);
+    for (long i = 0; i < QUERIES; i++) {
+      if (i < block.n) lse[which * length + i0 + i] = most[i] + logf(total[i]);
+      total[i] = total[i] == 0 ? 0 : 1 / total[i];
     }
+    for (long d = 0; d < size; d++)
+      for (long lane = 0; lane < QUERIES; lane += LANES) {
+        float *p = ot + d * QUERIES + lane;
+        store(p, load(p) * load(total + lane));
+      }
+    transpose(o + (b * length + i0) * row + h * size, row, ot, QUERIES, size, block.n);
   }
 }
 
@@ -142,14 +150,15 @@ void attention_backward(const Call *call, const Team *team) {
       for (long i0 = 0; i0 < length; i0 += QUERIES) {
         Block block = open_block(starts + b * length, i0, length);
         long at = (b * length + i0) * row + h * size;
-        turn(qt, q + at, row, block.n, size, 1);
-        turn(dot, grad + at, row, block.n, size, 1);
-        memset(dqt, 0, (size_t)(size * QUERIES) * sizeof(float));
+        turn(qt, q + at, row, block.n, size);
+        turn(dot, grad + at, row, block.n, size);
+        turn(dqt, o + at, row, block.n, size);
         float level[QUERIES] __attribute__((aligned(64))) = {0}, delta[QUERIES] __attribute__((aligned(64))) = {0};
-        for (long i = 0; i < block.n; i++) {
-          level[i] = lse[(b * heads + h) * length + i0 + i];
-          for (long d = 0; d < size; d++) delta[i] += grad[at + i * row + d] * o[at + i * row + d];
-        }
+        for (long i = 0; i < block.n; i++) level[i] = lse[(b * heads + h) * length + i0 + i];
+        for (long d = 0; d < size; d++)
+          for (long l = 0; l < QUERIES; l += LANES)
+            store(delta + l, load(delta + l) + load(dot + d * QUERIES + l) * load(dqt + d * QUERIES + l));
+        memset(dqt, 0, (size_t)(size * QUERIES) * sizeof(float));
         for (long j0 = block.begin; j0 < i0 + block.n; j0 += KEYS) {
           long n = i0 + block.n - j0 < KEYS ? i0 + block.n - j0 : KEYS;
           int clear = whole(&block, j0, n);
@@ -178,13 +187,12 @@ void attention_backward(const Call *call, const Team *team) {
             gemm_small(size, QUERIES - lane, m, keys + key, 1, kv_row, ds0 + lane, QUERIES, dqt + lane, QUERIES, 1);
           }
         }
-        for (long i = 0; i < block.n; i++) {
-          float *out = dq + at + i * row;
-          if (ADDS(call, 0))
-            for (long d = 0; d < size; d++) out[d] += dqt[d * QUERIES + i];
-          else
-            for (long d = 0; d < size; d++) out[d] = dqt[d * QUERIES + i];
+        if (!ADDS(call, 0)) {
+          transpose(dq + at, row, dqt, QUERIES, size, block.n);
+          continue;
         }
+        for (long i = 0; i < block.n; i++)
+          for (long d = 0; d < size; d++) dq[at + i * row + d] += dqt[d * QUERIES + i];
       }
   }
 }
