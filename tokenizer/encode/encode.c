@@ -29,22 +29,6 @@ typedef struct {
   const uint32_t *offsets;      // and where each begins [vocabulary + 1]
 } model_t;
 
-static inline uint64_t mix(uint64_t a, uint64_t b) {
-  unsigned __int128 m = (unsigned __int128)a * b;
-  return (uint64_t)m ^ (uint64_t)(m >> 64);
-}
-
-static inline uint64_t hash_bytes(const uint8_t *s, int64_t n) {
-  uint64_t h = 0x9e3779b97f4a7c15ull ^ (uint64_t)n, a;
-  for (; n > 8; s += 8, n -= 8) {
-    memcpy(&a, s, 8);
-    h = mix(h ^ a, 0xa0761d6478bd642full);
-  }
-  a = 0;
-  memcpy(&a, s, (size_t)n);
-  return mix(h ^ a, 0xe7037ed1a0b428dbull);
-}
-
 static inline uint64_t hash_pair(uint64_t key, int bits) { return key * 0x9e3779b97f4a7c15ull >> (64 - bits); }
 static inline uint64_t filter_bit(uint64_t key, int bits) { return hash_pair(key, bits + 2); }
 
@@ -173,7 +157,7 @@ int64_t encode(uint32_t *out, const uint8_t *s, int64_t n, int32_t split, const 
     end = next_piece(&text, i, split);
     int64_t length = end - i;
     const uint8_t *piece = s + i;
-    uint64_t hash = hash_bytes(piece, length);
+    uint64_t hash = hash_piece(piece, length);
     uint32_t word = find_word(&model, piece, length, hash);
     if (word != NONE) {
       out[count++] = word;
@@ -226,9 +210,9 @@ int64_t index_ranks(uint32_t *pairs, int32_t pair_bits, uint32_t *filter, const 
     const uint8_t *s = bytes + offsets[id];
     int64_t n = offsets[id + 1] - offsets[id];
     for (int64_t cut = 1; cut < n; cut++) {
-      uint32_t left = find_word(&m, s, cut, hash_bytes(s, cut));
+      uint32_t left = find_word(&m, s, cut, hash_piece(s, cut));
       if (left == NONE) continue;
-      uint32_t right = find_word(&m, s + cut, n - cut, hash_bytes(s + cut, n - cut));
+      uint32_t right = find_word(&m, s + cut, n - cut, hash_piece(s + cut, n - cut));
       if (right == NONE) continue;
       count++;
       if (pair_bits > 0) add_pair((uint64_t *)pairs, pair_bits, filter, left, right, (uint32_t)id);
@@ -268,7 +252,7 @@ int32_t index_words(uint32_t *words, int32_t word_bits, const uint32_t *byte_ids
       }
       if (got != 1 || out[0] != id) continue;
     }
-    uint64_t hash = hash_bytes(s, n), i = hash & mask;
+    uint64_t hash = hash_piece(s, n), i = hash & mask;
     word_t *w = (word_t *)words;
     while (w[i].id != NONE) i = (i + 1) & mask;
     w[i] = (word_t){(uint32_t)(hash >> 32), (uint32_t)id};

@@ -5,6 +5,8 @@ import { MOST_TOKENS, type Vocabulary } from './vocabulary.ts';
 /** Where OpenAI's vocabularies (by their number of ranks) have the token that ends a document; others get the next id. */
 const END_OF_TEXT: Record<number, number> = { 50256: 50256, 100256: 100257, 199998: 199999 };
 
+const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
+
 /**
  * Reads a tiktoken ranks file: a line `<base64> <id>` a token, or the compact lines of npm `tiktoken`,
  * `! <first id> <base64> <base64> …`. Throws a GarnerError that names the line.
@@ -27,13 +29,12 @@ export function readRanks(text: string, split: SplitName, where: string): Vocabu
     if (!Number.isInteger(id) || id < 0 || id >= MOST_TOKENS || (!compact && parts.length !== 2))
       throw bad('this is no line of a ranks file');
     for (const encoded of compact ? parts.slice(2) : [parts[0]!]) {
-      const bytes = Buffer.from(encoded, 'base64');
-      if (id >= MOST_TOKENS || bytes.length === 0 || bytes.toString('base64') !== encoded)
+      if (id >= MOST_TOKENS || !BASE64.test(encoded) || encoded.length % 4 !== 0)
         throw bad(`"${encoded}" is no base64`);
       if (seen.has(encoded)) throw bad(`token "${encoded}" occurs twice`);
       if (tokens[id]) throw bad(`id ${id} occurs twice`);
       seen.add(encoded);
-      tokens[id++] = Uint8Array.from(bytes);
+      tokens[id++] = new Uint8Array(Buffer.from(encoded, 'base64'));
     }
   }
   const filled = Array.from(tokens, (t) => t ?? new Uint8Array());

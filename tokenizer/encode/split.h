@@ -2,6 +2,7 @@
 #ifndef GARNER_SPLIT_H
 #define GARNER_SPLIT_H
 #include <stdint.h>
+#include <string.h>
 
 enum { WHITE_SPACE = 1, LETTER = 2, NUMBER = 4, UPPER_SIDE = 8, LOWER_SIDE = 16, MARK = 32 };
 enum { SPLIT_GPT2 = 0, SPLIT_CL100K = 1, SPLIT_O200K = 2 };
@@ -166,5 +167,29 @@ static int64_t next_o200k(const text_t *t, int64_t i) {
 // Where the pre-token that starts at i < n ends.
 static inline int64_t next_piece(const text_t *t, int64_t i, int split) {
   return split == SPLIT_GPT2 ? next_gpt2(t, i) : split == SPLIT_CL100K ? next_cl100k(t, i) : next_o200k(t, i);
+}
+
+static inline uint64_t mix_words(uint64_t a, uint64_t b) {
+  unsigned __int128 m = (unsigned __int128)a * b;
+  return (uint64_t)m ^ (uint64_t)(m >> 64);
+}
+
+// A hash of a pre-token s [n >= 1]: eight bytes at a time, the last eight (or what there is) twice where they overlap.
+static inline uint64_t hash_piece(const uint8_t *s, int64_t n) {
+  uint64_t h = 0x9e3779b97f4a7c15ull ^ (uint64_t)n, a;
+  if (n >= 8) {
+    for (int64_t i = 0; i + 8 < n; i += 8) {
+      memcpy(&a, s + i, 8);
+      h = mix_words(h ^ a, 0xa0761d6478bd642full);
+    }
+    memcpy(&a, s + n - 8, 8);
+  } else if (n >= 4) {
+    uint32_t low, high;
+    memcpy(&low, s, 4), memcpy(&high, s + n - 4, 4);
+    a = (uint64_t)high << 32 | low;
+  } else {
+    a = (uint64_t)s[0] << 16 | (uint64_t)s[n >> 1] << 8 | s[n - 1];
+  }
+  return mix_words(h ^ a, 0xe7037ed1a0b428dbull);
 }
 #endif

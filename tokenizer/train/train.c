@@ -56,22 +56,6 @@ void train_close(void *handle) {
   free(t);
 }
 
-static inline uint64_t mix(uint64_t a, uint64_t b) {
-  unsigned __int128 m = (unsigned __int128)a * b;
-  return (uint64_t)m ^ (uint64_t)(m >> 64);
-}
-
-static uint64_t hash_bytes(const uint8_t *s, int64_t n) {
-  uint64_t h = 0x9e3779b97f4a7c15ull ^ (uint64_t)n, a;
-  for (; n > 8; s += 8, n -= 8) {
-    memcpy(&a, s, 8);
-    h = mix(h ^ a, 0xa0761d6478bd642full);
-  }
-  a = 0;
-  memcpy(&a, s, (size_t)n);
-  return mix(h ^ a, 0xe7037ed1a0b428dbull);
-}
-
 static int rehash(trainer_t *t, int64_t slot_count) {
   uint32_t *slots = calloc((size_t)slot_count, sizeof *slots);
   if (!slots) return FULL;
@@ -103,7 +87,7 @@ static int forget(trainer_t *t, int64_t limit) {
 
 static int count_piece(trainer_t *t, const uint8_t *s, int64_t n, int64_t limit) {
   t->seen++;
-  uint64_t hash = hash_bytes(s, n), mask = (uint64_t)t->slot_count - 1, i = hash & mask;
+  uint64_t hash = hash_piece(s, n), mask = (uint64_t)t->slot_count - 1, i = hash & mask;
   for (; t->slots[i]; i = (i + 1) & mask) {
     piece_t *p = t->pieces + t->slots[i] - 1;
     if (p->hash == hash && p->length == n && memcmp(t->bytes + p->offset, s, (size_t)n) == 0) {
