@@ -7,7 +7,7 @@ import { HYPER } from './ops/adamw/reference.ts';
 import type { Numbers, Tensor } from './ops/define.ts';
 import { fillTable } from './ops/rope/reference.ts';
 import { layOut, plan } from './program/plan.ts';
-import { bind, viewOf, type Arena } from './program/replay.ts';
+import { bind, reserveArena, viewOf } from './program/replay.ts';
 import { trainingPrograms } from './program/training.ts';
 
 export type { ModelConfig } from './model/config.ts';
@@ -105,16 +105,7 @@ export function openSession(config: ModelConfig, options: SessionOptions): Train
   const given = options.gradients;
   if (given && given.byteLength < bytes.gradients)
     throw new RangeError(`gradients has ${given.length} places, ${bytes.gradients / 4} are needed`);
-  const arena: Arena = {
-    fixed: places,
-    regions: {
-      weights: engine.allocate(bytes.weights),
-      gradients: given ?? engine.allocate(bytes.gradients),
-      optimizer: engine.allocate(bytes.optimizer),
-      inputs: engine.allocate(bytes.inputs),
-      activations: engine.allocate(bytes.activations),
-    },
-  };
+  const arena = reserveArena(engine, bytes, places, given && { gradients: given });
   const view = <T extends Numbers>(tensor: Tensor) => viewOf(tensor, arena, plans.learn) as T;
   const inputs = {
     tokens: view<Int32Array>(fixed.inputs.tokens),

@@ -1,12 +1,16 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { findCompiler } from '../../core/native/compile.ts';
+import { compiledModule } from '../../core/root.ts';
 import { openReference } from '../../trainer/engines/reference.ts';
 import { configOfDepth, type ModelConfig } from '../../trainer/model/config.ts';
 import { initialise } from '../../trainer/model/initialise.ts';
 import { fillTable } from '../../trainer/ops/rope/reference.ts';
 import type { Tensor } from '../../trainer/ops/define.ts';
 import { layOut, plan } from '../../trainer/program/plan.ts';
-import { bind, viewOf } from '../../trainer/program/replay.ts';
+import { bind, reserveArena, viewOf, type Region } from '../../trainer/program/replay.ts';
 import { trainingPrograms } from '../../trainer/program/training.ts';
 import { verify } from '../../trainer/program/verify.ts';
 import { openSession, type SessionOptions, type TrainingSession } from '../../trainer/session.ts';
@@ -105,16 +109,14 @@ function openFloat64(config: ModelConfig, documents: boolean) {
   verify(learn, plans.learn);
   verify(judge, plans.judge);
   const places = new Map<Tensor, number>();
-  const arena = {
-    fixed: places,
-    regions: {
-      weights: engine.allocate(layOut(fixed.weights, 8, places, false)),
-      gradients: engine.allocate(layOut(fixed.gradients, 8, places, false)),
-      optimizer: engine.allocate(0),
-      inputs: engine.allocate(layOut(Object.values(fixed.inputs), 8, places, true)),
-      activations: engine.allocate(Math.max(plans.learn.activations, plans.judge.activations)),
-    },
+  const bytes = {
+    weights: layOut(fixed.weights, 8, places, false),
+    gradients: layOut(fixed.gradients, 8, places, false),
+    optimizer: 0,
+    inputs: layOut(Object.values(fixed.inputs), 8, places, true),
+    activations: Math.max(plans.learn.activations, plans.judge.activations),
   };
+  const arena = reserveArena(engine, bytes, places);
   const view = (tensor: Tensor) => viewOf(tensor, arena, plans.learn);
   fillTable(view(fixed.inputs.table), 11, config.headSize, config.ropeTheta);
   const data = rows(33);
@@ -131,8 +133,8 @@ function openFloat64(config: ModelConfig, documents: boolean) {
   const judged = viewOf(judge.loss, arena, plans.judge);
   const run = bind(judge, plans.judge, arena, engine);
   return {
-    weights: new Float64Array(arena.regions.weights.buffer),
-    gradients: new Float64Array(arena.regions.gradients.buffer),
+    weights: wholeOf(arena.regions.weights, bytes.weights),
+    gradients: wholeOf(arena.regions.gradients, bytes.gradients),
     learn: bind(learn, plans.learn, arena, engine),
     loss: () => {
       run();
@@ -140,6 +142,8 @@ function openFloat64(config: ModelConfig, documents: boolean) {
     },
   };
 }
+
+const wholeOf = ({ buffer, byteOffset }: Region, bytes: number) => new Float64Array(buffer, byteOffset, bytes / 8);
 
 test.each(['cpu', 'reference'] as const)('%s: twenty steps on one batch learn it by heart', (engine) => {
   const session = open({ engine });
@@ -247,6 +251,39 @@ test('what no kernel may see is refused', () => {
   expect(() => open({ sequence: 33 })).toThrow(/context of 32/);
   expect(() => open({}, { ...tiny, keyValueHeads: 3 })).toThrow(/must divide|cannot share/);
   session.close();
+});
+
+test('all zones lie in one arena, apart from each other', () => {
+  const { weights, gradients, moments } = open();
+  expect(new Set([weights, gradients, moments.first, moments.second].map((z) => z.buffer)).size).toBe(1);
+  const zones = [weights, gradients, moments.first, moments.second];
+  zones.forEach((zone, i) => zone.fill(i + 1));
+  zones.forEach((zone, i) => expect(zone.every((x) => x === i + 1)).toBe(true));
+});
+
+test('a model that no machine holds is refused with what would need the memory', () => {
+  const huge = { ...tiny, context: 2 ** 20, vocabulary: 2 ** 20 };
+  expect(() => open({ batch: 2 ** 14, sequence: 2 ** 20 }, huge)).toThrow(/GB of memory cannot be had: weights/);
+});
+
+const compiled = compiledModule('trainer/session');
+test.skipIf(!existsSync(compiled))('without a C compiler the reference engine runs, and one notice says so', () => {
+  const script = `
+    const { openSession } = await import(${JSON.stringify(pathToFileURL(compiled).href)});
+    const config = ${JSON.stringify(tiny)};
+    for (let i = 0; i < 2; i++) {
+      const session = openSession(config, { batch: 1, sequence: 4, threads: 2, engine: 'cpu', seed: 7 });
+      const { lossSum } = session.evaluate(Int32Array.of(1, 2, 3, 4), Int32Array.of(2, 3, 4, 5));
+      if (i) console.log(lossSum);
+    }`;
+  const child = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+    encoding: 'utf8',
+    env: { ...process.env, GARNER_NO_COMPILER: '1' },
+  });
+  const session = open({ engine: 'reference', batch: 1, sequence: 4 });
+  const { lossSum } = session.evaluate(Int32Array.of(1, 2, 3, 4), Int32Array.of(2, 3, 4, 5));
+  expect(child.stdout.trim()).toBe(String(lossSum));
+  expect(child.stderr.trim()).toMatch(/^no C compiler: [^\n]+$/);
 });
 
 test('memory is told, and activations share it by lifetime', () => {

@@ -7,7 +7,7 @@ import type { Tensor } from '../ops/define.ts';
 import { fillTable } from '../ops/rope/reference.ts';
 import { layOut, plan, type Program } from './plan.ts';
 import { record } from './record.ts';
-import { bind, viewOf, type Arena } from './replay.ts';
+import { bind, reserveArena, viewOf } from './replay.ts';
 
 /** Tokens of a prompt that go through the model at once. */
 const CHUNK = 32;
@@ -71,16 +71,14 @@ export function openDecoder(
 
   const places = new Map<Tensor, number>();
   const inputs = [table, one.tokens, one.positions, many.tokens, many.positions];
-  const arena: Arena = {
-    fixed: places,
-    regions: {
-      weights: engine.allocate(layOut(weightTensors, 4, places, false)),
-      inputs: engine.allocate(layOut([...inputs, ...caches.flatMap((c) => [c.keys, c.values])], 4, places, true)),
-      activations: engine.allocate(Math.max(plans.next.activations, plans.prompt.activations)),
-      gradients: engine.allocate(0),
-      optimizer: engine.allocate(0),
-    },
+  const bytes = {
+    weights: layOut(weightTensors, 4, places, false),
+    inputs: layOut([...inputs, ...caches.flatMap((c) => [c.keys, c.values])], 4, places, true),
+    activations: Math.max(plans.next.activations, plans.prompt.activations),
+    gradients: 0,
+    optimizer: 0,
   };
+  const arena = reserveArena(engine, bytes, places);
   weightTensors.forEach((tensor) => {
     const from = weights(tensor.name);
     const to = viewOf(tensor, arena, plans.next);

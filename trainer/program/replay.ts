@@ -1,3 +1,4 @@
+import { GarnerError } from '../../core/errors.ts';
 import type { BoundCall, Engine } from '../engines/engine.ts';
 import { sizeOf, type Numbers, type Tensor, type Zone } from '../ops/define.ts';
 import { storageOf, type Plan, type Program } from './plan.ts';
@@ -12,6 +13,48 @@ export interface Arena {
   regions: Record<Zone, Region>;
   /** Where the tensors of the fixed zones lie, in bytes from the start of their zone. */
   fixed: Map<Tensor, number>;
+}
+
+const ALIGNMENT = 64;
+const ZONES = ['weights', 'gradients', 'optimizer', 'inputs', 'activations'] as const;
+
+/**
+ * One allocation with the zones side by side. A zone that is given (gradients in a shared mapping) lies where it is.
+ * Throws a GarnerError that says what needs the memory where the machine has not that much.
+ */
+export function reserveArena(
+  engine: Engine,
+  bytes: Record<Zone, number>,
+  fixed: Map<Tensor, number>,
+  given: Partial<Record<Zone, Region>> = {},
+): Arena {
+  const offsets = {} as Record<Zone, number>;
+  let end = 0;
+  for (const zone of ZONES) {
+    offsets[zone] = end;
+    if (!given[zone]) end += Math.ceil(bytes[zone] / ALIGNMENT) * ALIGNMENT;
+  }
+  const { buffer, byteOffset } = allocate(engine, end, bytes);
+  const regions = Object.fromEntries(
+    ZONES.map((zone) => [zone, given[zone] ?? { buffer, byteOffset: byteOffset + offsets[zone] }]),
+  ) as Record<Zone, Region>;
+  return { regions, fixed };
+}
+
+function allocate(engine: Engine, total: number, bytes: Record<Zone, number>): Region {
+  try {
+    return engine.allocate(total);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    const gigabytes = (n: number) => `${(n / 1e9).toFixed(1)} GB`;
+    throw new GarnerError(
+      {
+        what: `${gigabytes(total)} of memory cannot be had: ${ZONES.map((z) => `${z} ${gigabytes(bytes[z])}`).join(', ')}`,
+        hint: 'take fewer rows a micro-batch (and accumulate more of them), shorter rows or a smaller model',
+      },
+      error,
+    );
+  }
 }
 
 /** A tensor's memory. */
