@@ -4,6 +4,8 @@ import {
   codePoints,
   codeUnits,
   countKinds,
+  cutSentences,
+  numberSpans,
   sentencesOf,
   simpleSentences,
   simpleWords,
@@ -11,6 +13,7 @@ import {
   splitFeeds,
   splitLines,
   wordsOf,
+  type Numbered,
   type Spans,
   type Words,
 } from '../core/text/index.ts';
@@ -35,8 +38,12 @@ export interface Text {
   readonly lines: Spans;
   /** Parts between line feeds. */
   readonly feedLines: Spans;
+  /** Which of them are equal. */
+  readonly feedKinds: Numbered;
   /** Sentences of a stretch, at least one. */
   sentences(start: number, end: number): Spans;
+  /** How many there are. */
+  countSentences(start: number, end: number): number;
   /** Sentences of a text that is not this one, such as a line of it after a cut [count]. */
   sentencesOf(text: string): number;
 }
@@ -82,6 +89,7 @@ export function prepare(given: string, { words: rule, language, identify }: Prep
   const words = once(() => countKinds(raw, units, plain ? simpleWords(units) : wordsOf(units, tokens())));
   const lines = once(() => splitLines(units));
   const feedLines = once(() => splitFeeds(units));
+  const feedKinds = once(() => numberSpans(units, feedLines()));
   return {
     raw,
     units,
@@ -103,11 +111,16 @@ export function prepare(given: string, { words: rule, language, identify }: Prep
     get feedLines() {
       return feedLines();
     },
+    get feedKinds() {
+      return feedKinds();
+    },
     sentences: (start, end) => (plain ? simpleSentences(units, start, end) : sentencesOf(units, tokens(), start, end)),
+    countSentences: (start, end) =>
+      plain ? simpleSentences(units, start, end).count : cutSentences(units, tokens(), start, end),
     sentencesOf(text) {
       const own = codeUnits(text);
       if (plain) return simpleSentences(own, 0, own.length).count;
-      return sentencesOf(own, tokenizer()(text, own), 0, own.length).count;
+      return cutSentences(own, tokenizer()(text, own), 0, own.length);
     },
   };
 }

@@ -38,7 +38,9 @@ export default defineBench({
     yield rate(real, 'words by spaCy’s rules', runs, (text) => prepare(text, { words: 'spacy', language: 'en' }));
     yield rate(real, 'plain words', runs, (text) => prepare(text, { words: 'simple', language: 'en' }));
     const open = await openTexts('spacy');
-    yield { ...rate(real, 'spaCy’s rules, language identified first', runs, (text) => open(text)) };
+    const identified = rate(real, 'spaCy’s rules, language identified first', runs, (text) => open(text));
+    delete identified.bar;
+    yield identified;
   },
 });
 

@@ -1,3 +1,4 @@
+import { freshSlots } from './scratch.ts';
 import type { Words } from './words.ts';
 
 /** Counts over the n-grams of one text. Characters are code points. */
@@ -54,16 +55,12 @@ interface Level {
 }
 
 /** N-grams of one word more: pairs of an n-gram's number and the next word's. */
-function longer({ n, ids, different: shorter }: Level, kinds: Int32Array, count: number): Level {
+function longer({ n, ids }: Level, kinds: Int32Array, count: number): Level {
   const total = count - n;
-  let size = 64;
-  while (size < total * 2) size *= 2;
-  const mask = size - 1;
-  const table = new Int32Array(size);
+  const { slots, base, mask } = freshSlots(total);
   const longerIds = new Int32Array(total);
   const first = new Int32Array(total);
   let different = 0;
-  void shorter;
   for (let i = 0; i < total; i++) {
     const a = ids[i]!;
     const b = kinds[i + n]!;
@@ -71,9 +68,9 @@ function longer({ n, ids, different: shorter }: Level, kinds: Int32Array, count:
     hash ^= hash >>> 15;
     let slot = hash & mask;
     for (;;) {
-      const id = table[slot]! - 1;
-      if (id === -1) {
-        table[slot] = different + 1;
+      const id = slots[slot]! - base - 1;
+      if (id < 0) {
+        slots[slot] = base + different + 1;
         first[different] = i;
         longerIds[i] = different++;
         break;
@@ -135,26 +132,9 @@ function openKeys(units: Uint16Array, { count, bounds, kinds, different, example
   return { sums, shifts };
 }
 
-let table = new Int32Array(1 << 12);
-let stamp = 0;
-
-/** A table of at least twice `entries` slots whose old contents lie under the stamp: it is cleared once in a while only. */
-function freshTable(entries: number): { slots: Int32Array; base: number } {
-  let size = table.length;
-  while (size < entries * 2) size *= 2;
-  if (size > table.length || stamp > 0x7fffffff - 2 * entries) {
-    table = new Int32Array(size);
-    stamp = 0;
-  }
-  const base = stamp;
-  stamp += entries + 1;
-  return { slots: table, base };
-}
-
 function walk({ sums, shifts }: Keys, words: Words, units: Uint16Array, before: Int32Array, n: number): number {
   const { count } = words;
-  const { slots, base } = freshTable(count);
-  const mask = slots.length - 1;
+  const { slots, base, mask } = freshSlots(count);
   let characters = 0;
   for (let i = 0; i + n <= count;) {
     let key = Math.imul(sums[i + n]! - sums[i]!, shifts[i]!);

@@ -4,7 +4,7 @@ export { openGrams } from './grams.ts';
 export { simpleSentences, simpleWords } from './simple.ts';
 export { spacyTokenizer } from './spacy.ts';
 export type { Tokenize } from './spacy.ts';
-export { sentencesOf, wordsOf } from './tokens.ts';
+export { cutSentences, sentencesOf, wordsOf } from './tokens.ts';
 export {
   classAt,
   classBefore,
@@ -21,4 +21,4 @@ export {
 } from './units.ts';
 export type { Spans } from './units.ts';
 export { countKinds, HAS_LETTER, numberSpans, SPOKEN } from './words.ts';
-export type { Words } from './words.ts';
+export type { Numbered, Words } from './words.ts';

@@ -17,6 +17,13 @@ export function wordsOf(units: Uint16Array, tokens: Spans): Spans {
  */
 export function sentencesOf(units: Uint16Array, tokens: Spans, start: number, end: number): Spans {
   const sentences = emptySpans(4);
+  cutSentences(units, tokens, start, end, sentences);
+  return sentences;
+}
+
+/** How many there are, at least 1; those that `into` is given for are appended to it. */
+export function cutSentences(units: Uint16Array, tokens: Spans, start: number, end: number, into?: Spans): number {
+  let count = 1;
   let from = start;
   let last = start;
   let ended = false;
@@ -25,14 +32,15 @@ export function sentencesOf(units: Uint16Array, tokens: Spans, start: number, en
     const b = Math.min(end, tokens.bounds[2 * i + 1]!);
     const isEnd = isEndMark(units, a, b);
     if (ended && !isEnd && !isPunctuation(units, a, b)) {
-      pushSpan(sentences, from, last);
+      if (into) pushSpan(into, from, last);
+      count++;
       from = last;
       ended = false;
     } else if (isEnd) ended = true;
     last = b;
   }
-  pushSpan(sentences, from, end);
-  return sentences;
+  if (into) pushSpan(into, from, end);
+  return count;
 }
 
 /** The first token that starts at or after `start`. */

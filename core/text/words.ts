@@ -1,4 +1,5 @@
 import { LETTER, MARK } from './characters.ts';
+import { freshSlots } from './scratch.ts';
 import { classAt, codePointAt, type Spans } from './units.ts';
 
 /** The words of a text, each with the number of its kind: equal words are of one kind, numbered by first appearance. */
@@ -64,15 +65,15 @@ export interface Numbered {
   example: Int32Array;
 }
 
+/** By kind: the hash of the stretch. Used within one call. */
+let hashes = new Int32Array(1 << 12);
+
 /** Gives equal stretches equal numbers: an open-addressing table over their code units. */
 export function numberSpans(units: Uint16Array, { count, bounds }: Spans): Numbered {
   const kinds = new Int32Array(count);
-  let size = 64;
-  while (size < count * 2) size *= 2;
-  const table = new Int32Array(size);
+  const { slots, base, mask } = freshSlots(count);
   const example = new Int32Array(count);
-  const hashes = new Int32Array(count);
-  const mask = size - 1;
+  if (hashes.length < count) hashes = new Int32Array(count * 2);
   let different = 0;
   for (let i = 0; i < count; i++) {
     const start = bounds[2 * i]!;
@@ -81,9 +82,9 @@ export function numberSpans(units: Uint16Array, { count, bounds }: Spans): Numbe
     for (let k = start; k < end; k++) hash = (Math.imul(hash, 31) + units[k]!) | 0;
     let slot = (Math.imul(hash, 0x9e3779b1) >>> 7) & mask;
     for (;;) {
-      const kind = table[slot]! - 1;
-      if (kind === -1) {
-        table[slot] = ++different;
+      const kind = slots[slot]! - base - 1;
+      if (kind < 0) {
+        slots[slot] = base + ++different;
         example[different - 1] = i;
         hashes[different - 1] = hash;
         kinds[i] = different - 1;

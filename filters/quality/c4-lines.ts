@@ -1,4 +1,4 @@
-import { characters, codePointAt, codeUnits, trimEnd, trimStart } from '../../core/text/index.ts';
+import { characters, codePoints, codeUnits, trimEnd, trimStart } from '../../core/text/index.ts';
 import type { Text } from '../text.ts';
 
 /** Why a line is lost, in the order of the tests. */
@@ -34,31 +34,30 @@ export function openLineRules(text: Text, endMarks: boolean): (start: number, en
     lorem: lower.includes('lorem ipsum'),
     javascript: lower.includes('javascript'),
     policy: POLICY.some((phrase) => lower.includes(phrase)),
-    curly: text.raw.includes('{'),
   };
   const anyPhrase = maybe.lorem || maybe.javascript || maybe.policy;
 
   return (from, to) => {
     const start = trimStart(units, from, to);
     const end = trimEnd(units, start, to);
-    const words = countWords(units, start, end);
-    if (words.longest > LONGEST_WORD) return lost('too_long_word');
-    if (hasCitation(units, start, end)) {
+    const facts = factsOf(units, start, end);
+    if (facts.longest > LONGEST_WORD) return lost('too_long_word');
+    if (facts.bracket) {
       const line = text.raw.slice(start, end).replace(CITATION, '');
       if (line.length < end - start) {
         const cut = codeUnits(line);
-        return judged(cut, 0, cut.length, words.count, line.toLowerCase(), () => text.sentencesOf(line));
+        return judged(cut, 0, cut.length, facts, line.toLowerCase(), () => text.sentencesOf(line));
       }
     }
     const phrases = anyPhrase ? text.raw.slice(start, end).toLowerCase() : '';
-    return judged(units, start, end, words.count, phrases, () => text.sentences(start, end).count);
+    return judged(units, start, end, facts, phrases, () => text.countSentences(start, end));
   };
 
   function judged(
     line: Uint16Array,
     start: number,
     end: number,
-    words: number,
+    { words, curly }: Facts,
     phrases: string,
     sentences: () => number,
   ): LineVerdict {
@@ -66,7 +65,7 @@ export function openLineRules(text: Text, endMarks: boolean): (start: number, en
     if (words < LEAST_WORDS) return lost('too_few_words');
     if (phrases.includes('lorem ipsum')) return lost('lorem_ipsum');
     if (phrases.includes('javascript')) return lost('javascript');
-    if (maybe.curly && contains(line, start, end, CURLY_BRACKET)) return lost('curly_bracket');
+    if (curly) return lost('curly_bracket');
     if (POLICY.some((phrase) => phrases.includes(phrase))) return lost('policy');
     return { lost: null, sentences };
   }
@@ -74,30 +73,30 @@ export function openLineRules(text: Text, endMarks: boolean): (start: number, en
 
 const lost = (reason: NonNullable<LineVerdict['lost']>): LineVerdict => ({ lost: reason, sentences: () => 0 });
 
-/** Words between white space, and the length of the longest [code points]. */
-function countWords(units: Uint16Array, start: number, end: number): { count: number; longest: number } {
-  let count = 0;
-  let longest = 0;
-  let length = 0;
+interface Facts {
+  /** Words between white space [count]. */
+  words: number;
+  /** The longest of them [code points], where it is over LONGEST_WORD code units; else 0. */
+  longest: number;
+  bracket: boolean;
+  curly: boolean;
+}
+
+/** One pass over a line. */
+function factsOf(units: Uint16Array, start: number, end: number): Facts {
+  const facts: Facts = { words: 0, longest: 0, bracket: false, curly: false };
   for (let i = start; i < end; i++) {
-    if (BASIC[units[i]!]! & WHITE) {
-      length = 0;
-      continue;
+    if (BASIC[units[i]!]! & WHITE) continue;
+    const from = i;
+    for (; i < end && !(BASIC[units[i]!]! & WHITE); i++) {
+      if (units[i] === OPENING_BRACKET) facts.bracket = true;
+      else if (units[i] === CURLY_BRACKET) facts.curly = true;
     }
-    if (length === 0) count++;
-    if (codePointAt(units, i, end) > 0xffff) i++;
-    if (++length > longest) longest = length;
+    facts.words++;
+    if (i - from > LONGEST_WORD) facts.longest = Math.max(facts.longest, codePoints(units, from, i));
   }
-  return { count, longest };
+  return facts;
 }
-
-function contains(units: Uint16Array, start: number, end: number, unit: number): boolean {
-  for (let i = start; i < end; i++) if (units[i] === unit) return true;
-  return false;
-}
-
-const hasCitation = (units: Uint16Array, start: number, end: number): boolean =>
-  contains(units, start, end, OPENING_BRACKET);
 
 /** Ends in an end mark, and not in three dots. */
 function endsSentence(units: Uint16Array, start: number, end: number): boolean {

@@ -1,7 +1,7 @@
-import { characters, classBefore, codePoints, pushSpan, emptySpans, trimStart } from '../../core/text/index.ts';
+import { characters, classBefore, codePoints, isBlank } from '../../core/text/index.ts';
 import { defineFilter, share } from '../rules.ts';
 import { perLanguage } from './per-language.ts';
-import { repeats } from './repetition-parts.ts';
+import { repeats } from './repeats.ts';
 
 /** [code points] */
 const SHORT_LINE = 30;
@@ -22,23 +22,20 @@ export const fineweb = defineFilter({
   },
   measure(text) {
     const { units, feedLines } = text;
-    const lines = emptySpans(feedLines.count);
     let ended = 0;
     let short = 0;
-    for (let i = 0; i < feedLines.count; i++) {
-      const start = feedLines.bounds[2 * i]!;
-      const end = feedLines.bounds[2 * i + 1]!;
-      if (trimStart(units, start, end) === end) continue;
-      pushSpan(lines, start, end);
+    const lines = repeats(text, (_i, start, end) => {
+      if (isBlank(units, start, end)) return false;
       if (classBefore(units, start, end) & characters.END_MARK) ended++;
       if (end - start <= 2 * SHORT_LINE && codePoints(units, start, end) <= SHORT_LINE) short++;
-    }
+      return true;
+    });
     const feeds = feedLines.count - 1;
     return {
-      lines: lines.count,
-      line_punct_ratio: share(ended, lines.count),
-      short_line_ratio: share(short, lines.count),
-      char_dup_ratio: share(repeats(units, lines).characters, text.length - feeds),
+      lines: lines.parts,
+      line_punct_ratio: share(ended, lines.parts),
+      short_line_ratio: share(short, lines.parts),
+      char_dup_ratio: share(lines.characters, text.length - feeds),
       list_ratio: share(feeds, text.words.count),
     };
   },

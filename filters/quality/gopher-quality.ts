@@ -4,12 +4,14 @@ import type { Text } from '../text.ts';
 import { FINEWEB2 } from './fineweb2.ts';
 import { perLanguage } from './per-language.ts';
 
+const stopWords = (words: readonly string[]) => ({
+  set: new Set(words),
+  longest: Math.max(...words.map((w) => w.length)),
+});
 const STOP_WORDS = new Map([
-  ['en', new Set(['the', 'be', 'to', 'of', 'and', 'that', 'have', 'with'])],
-  ...Object.entries(FINEWEB2).map(([language, { stopWords }]) => [language, new Set(stopWords)] as const),
+  ['en', stopWords(['the', 'be', 'to', 'of', 'and', 'that', 'have', 'with'])],
+  ...Object.entries(FINEWEB2).map(([language, numbers]) => [language, stopWords(numbers.stopWords)] as const),
 ]);
-
-const LONGEST_STOP_WORD = Math.max(...[...STOP_WORDS.values()].flatMap((list) => [...list].map((w) => w.length)));
 
 /** Prose has words of usual lengths, letters in them, and a few of the commonest ones. */
 export const gopherQuality = defineFilter({
@@ -59,7 +61,7 @@ export const gopherQuality = defineFilter({
 });
 
 function countWords({ words, language }: Text) {
-  const stopWords = STOP_WORDS.get(language);
+  const list = STOP_WORDS.get(language);
   const times = new Int32Array(words.different);
   for (let i = 0; i < words.count; i++) times[words.kinds[i]!]!++;
   let [spoken, characters, alpha, stop] = [0, 0, 0, 0];
@@ -70,9 +72,9 @@ function countWords({ words, language }: Text) {
       characters += times[kind]! * words.lengths[kind]!;
     }
     if (flags & HAS_LETTER) alpha += times[kind]!;
-    if (stopWords && words.lengths[kind]! <= LONGEST_STOP_WORD && stopWords.has(words.word(kind))) stop++;
+    if (list && words.lengths[kind]! <= list.longest && list.set.has(words.word(kind))) stop++;
   }
-  return { spoken, characters, alpha, stop: stopWords ? stop : null };
+  return { spoken, characters, alpha, stop: list ? stop : null };
 }
 
 const HASH = 0x23;

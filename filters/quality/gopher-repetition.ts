@@ -1,7 +1,7 @@
 import { openGrams } from '../../core/text/index.ts';
 import { defineFilter, share } from '../rules.ts';
 import { perLanguage } from './per-language.ts';
-import { paragraphs, partsBetween, repeats } from './repetition-parts.ts';
+import { repeatedLines, repeatedParagraphs } from './repeats.ts';
 
 /** A page that says the same over and over: lists of links, generated text, a stuck template. */
 export const gopherRepetition = defineFilter({
@@ -27,10 +27,8 @@ export const gopherRepetition = defineFilter({
   },
   measure(text) {
     const { units, length } = text;
-    const parts = paragraphs(units);
-    const lines = partsBetween(units, 0, units.length, 1);
-    const repeatedParts = repeats(units, parts);
-    const repeatedLines = repeats(units, lines);
+    const paragraphs = repeatedParagraphs(text);
+    const lines = repeatedLines(text);
     const grams = openGrams(units, text.words);
     const top = (n: number) => {
       const characters = grams.top(n);
@@ -38,10 +36,10 @@ export const gopherRepetition = defineFilter({
     };
     const repeated = (n: number) => share(grams.repeated(n), length);
     return {
-      dup_para_frac: share(repeatedParts.count, parts.count),
-      dup_para_char_frac: share(repeatedParts.characters, length),
-      dup_line_frac: share(repeatedLines.count, lines.count),
-      dup_line_char_frac: share(repeatedLines.characters, length),
+      dup_para_frac: share(paragraphs.repeated, paragraphs.parts),
+      dup_para_char_frac: share(paragraphs.characters, length),
+      dup_line_frac: share(lines.repeated, lines.parts),
+      dup_line_char_frac: share(lines.characters, length),
       top_2_gram: top(2),
       top_3_gram: top(3),
       top_4_gram: top(4),
