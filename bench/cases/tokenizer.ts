@@ -182,7 +182,7 @@ function* oneLetter(): Iterable<Figure> {
     const tokenizer = fresh(split);
     const secondsFor = (n: number) =>
       Math.min(
-        ...Array.from({ length: 3 }, () => {
+        ...Array.from({ length: 5 }, () => {
           const text = 'a'.repeat(n);
           const started = performance.now();
           tokenizer.encode(text);

@@ -2,6 +2,7 @@
 // behaviour sanitizers. Arguments: a file with `blocks` [0x1100 × 2 bytes] and then `classes`. Ends with 0 where all is well.
 #include "tokenizer/encode/encode.c"
 #undef NONE
+#define push push_of_train
 #define sift_down sift_down_of_train
 #include "tokenizer/train/train.c"
 #include <stdio.h>

@@ -8,7 +8,7 @@
 #define PRIORITY_BITS 22
 #define MISSING 0x1fffffu    // the id of a byte that the vocabulary lacks; no token has it
 #define EMPTY 0xffffffffffffffffull
-#define SHORT 128   // pieces up to here are merged by scanning, longer ones with a heap [bytes]
+#define SHORT 128   // pieces up to here are merged by scanning, longer ones with a queue [bytes]
 #define CACHE_KEY 24
 #define CACHE_IDS 7
 
@@ -94,49 +94,58 @@ static void sift_down(uint64_t *heap, int64_t n, int64_t i) {
   heap[i] = x;
 }
 
-static void sift_up(uint64_t *heap, int64_t i) {
-  uint64_t x = heap[i];
-  for (int64_t up; i > 0 && heap[up = (i - 1) / 2] > x; i = up) heap[i] = heap[up];
-  heap[i] = x;
+// What is still to be merged, as priority << 32 | place. Numbers that come in ascending order, as they do in a run of one
+// letter, wait in a row and cost nothing; the others wait in a heap.
+typedef struct { uint64_t *heap, *row; int64_t size, head, tail; } queue_t;
+
+static void push(queue_t *q, uint32_t priority, int64_t place) {
+  if (priority == NONE) return;
+  uint64_t x = (uint64_t)priority << 32 | (uint64_t)place;
+  if (q->head == q->tail || x >= q->row[q->tail - 1]) {
+    q->row[q->tail++] = x;
+    return;
+  }
+  int64_t i = q->size++;
+  for (int64_t up; i > 0 && q->heap[up = (i - 1) / 2] > x; i = up) q->heap[i] = q->heap[up];
+  q->heap[i] = x;
 }
 
-// The same with a heap of (priority, place) over a linked list: n log n. -1 where memory is short.
+static uint64_t pop(queue_t *q) {
+  if (q->size == 0 || (q->head < q->tail && q->row[q->head] <= q->heap[0])) return q->row[q->head++];
+  uint64_t x = q->heap[0];
+  q->heap[0] = q->heap[--q->size];
+  if (q->size > 0) sift_down(q->heap, q->size, 0);
+  return x;
+}
+
+// The same over a linked list with a queue: n log n at most. -1 where memory is short.
 static int64_t merge_long(const model_t *m, const uint8_t *s, int64_t n, uint32_t *out) {
+  size_t most = (size_t)n * 3;   // pushes: n at first, two at most for each of n - 1 merges
   uint32_t *ids = malloc((size_t)n * 4 * sizeof(uint32_t));
-  uint64_t *heap = malloc((size_t)n * 3 * sizeof(uint64_t));   // n at first, two at most for each of n - 1 merges
-  if (!ids || !heap) {
-    free(ids), free(heap);
-    return -1;
-  }
+  queue_t q = {malloc(most * sizeof(uint64_t)), malloc(most * sizeof(uint64_t)), 0, 0, 0};
   uint32_t *priority = ids + n, *next = priority + n, *prev = next + n;
-  int64_t size = 0, count = 0;
-  for (int64_t i = 0; i < n; i++) {
+  int64_t count = ids && q.heap && q.row ? 0 : -1;
+  for (int64_t i = 0; count == 0 && i < n; i++) {
     ids[i] = m->byte_ids[s[i]], next[i] = (uint32_t)i + 1, prev[i] = (uint32_t)i - 1;
     priority[i] = i + 1 < n ? m->first[(uint32_t)s[i] << 8 | s[i + 1]] : NONE;
-    if (priority[i] != NONE) heap[size++] = (uint64_t)priority[i] << 32 | (uint64_t)i;
+    push(&q, priority[i], i);
   }
-  for (int64_t i = size / 2 - 1; i >= 0; i--) sift_down(heap, size, i);
-  while (size > 0) {
-    uint32_t place = (uint32_t)heap[0], wanted = (uint32_t)(heap[0] >> 32);
-    heap[0] = heap[--size];
-    if (size > 0) sift_down(heap, size, 0);
+  while (q.size > 0 || q.head < q.tail) {
+    uint64_t best = pop(&q);
+    uint32_t place = (uint32_t)best, wanted = (uint32_t)(best >> 32);
     if (priority[place] != wanted) continue;   // the pair that stood there is gone
     uint32_t gone = next[place], after = next[gone], before = prev[place];
     ids[place] = made_by(m, wanted);
     priority[gone] = priority[place] = NONE;
     next[place] = after;
+    if (before != NONE) push(&q, priority[before] = find_pair(m, ids[before], ids[place]), before);
     if (after < n) {
       prev[after] = place;
-      priority[place] = find_pair(m, ids[place], ids[after]);
-      if (priority[place] != NONE) heap[size] = (uint64_t)priority[place] << 32 | place, sift_up(heap, size++);
-    }
-    if (before != NONE) {
-      priority[before] = find_pair(m, ids[before], ids[place]);
-      if (priority[before] != NONE) heap[size] = (uint64_t)priority[before] << 32 | before, sift_up(heap, size++);
+      push(&q, priority[place] = find_pair(m, ids[place], ids[after]), place);
     }
   }
-  for (int64_t i = 0; i < n; i = next[i]) out[count++] = ids[i];
-  free(ids), free(heap);
+  for (int64_t i = 0; count >= 0 && i < n; i = next[i]) out[count++] = ids[i];
+  free(ids), free(q.heap), free(q.row);
   return count;
 }
 
@@ -147,9 +156,11 @@ static int64_t merge(const model_t *m, const uint8_t *s, int64_t n, uint32_t *ou
 // out [n] <- ids of s [n]; returns how many, or -1 where memory is short. A byte that the vocabulary lacks gives nothing.
 int64_t encode(uint32_t *out, const uint8_t *s, int64_t n, int32_t split, const uint16_t *blocks, const uint8_t *classes,
                const uint32_t *byte_ids, const uint32_t *first, const uint32_t *pairs, int32_t pair_bits,
-               const uint32_t *filter, const uint32_t *made, const uint32_t *words, int32_t word_bits, const uint8_t *bytes, const uint32_t *offsets, uint8_t *cache, int32_t cache_bits) {
+               const uint32_t *filter, const uint32_t *made, const uint32_t *words, int32_t word_bits,
+               const uint8_t *bytes, const uint32_t *offsets, uint8_t *cache, int32_t cache_bits) {
   text_t text = {s, n, blocks, classes};
-  model_t model = {byte_ids, first, (const uint64_t *)pairs, pair_bits, filter, made, (const word_t *)words, word_bits, bytes, offsets};
+  model_t model = {byte_ids, first, (const uint64_t *)pairs, pair_bits, filter, made, (const word_t *)words,
+                   word_bits, bytes, offsets};
   slot_t *slots = (slot_t *)cache;
   uint64_t slot_mask = ((uint64_t)1 << cache_bits) - 1;
   int64_t count = 0;
