@@ -1,7 +1,7 @@
 import { blocksOf, isProse, place, type Block, type Blocks } from './blocks.ts';
 import { FEATURES, featuresOf, type PageContext } from './features.ts';
 import { blockModel, scoreBlocks, type BlockModel } from './model.ts';
-import { bit } from './words.ts';
+import { addPriors } from './priors.ts';
 import { parseHtml, textOf, type Tree } from './tree.ts';
 
 /** Where the text came from: blocks of the page, the article in its JSON-LD, or nothing. */
@@ -22,22 +22,21 @@ export function mainText(
   model: BlockModel = blockModel(FEATURES),
 ): MainText {
   const page = blocksOf(document);
-  const kept = chooseBlocks(page, context, model);
+  const kept = chooseBlocks(page, context, oddsOf(page, context, model));
   const text = kept ? render(page, kept) : '';
   const stated = statedBody(context.articleBody);
   if (stated.length > 250 && stated.length > 3 * text.length) return { text: stated, source: 'json_ld' };
   return text === '' ? { text: '', source: 'none' } : { text, source: 'page' };
 }
 
-/** Which blocks are main text; null where none is. */
-export function chooseBlocks(page: Blocks, context: PageContext, model: BlockModel): Uint8Array | null {
-  const { blocks } = page;
-  if (blocks.length === 0) return null;
-  const odds = oddsOf(page, context, model);
-  leaveComments(page, context, odds);
-  const chance = Float64Array.from(odds, (v) => 1 / (1 + Math.exp(-v)));
+/** Which blocks are main text, by the log-odds of each; null where none is. */
+export function chooseBlocks(page: Blocks, context: PageContext, odds: Float64Array): Uint8Array | null {
+  if (page.blocks.length === 0) return null;
+  addPriors(page, context, odds);
+  evenRows(page, odds);
+  const chance = odds.map((v) => 1 / (1 + Math.exp(-v)));
   if (chance.every((p) => p < HOPELESS)) return null;
-  return dropCopies(blocks, fillHoles(page, bestSet(blocks, chance), chance));
+  return dropCopies(page.blocks, fillHoles(page, bestSet(page.blocks, chance), chance));
 }
 
 /** Blocks whose numbers are measured; those of longer pages are judged by others of their kind. */
@@ -61,21 +60,25 @@ function oddsOf(page: Blocks, context: PageContext, model: BlockModel): Float64A
   });
 }
 
-const COMMENT = bit('comment') | bit('reply');
+const isCell = ({ boxes }: Blocks, b: Block): boolean =>
+  b.row >= 0 && (b.tag === 'td' || b.tag === 'th') && boxes[b.box]!.blocks === 1;
 
-/** Readers' comments under a page that says it is an article, or that has a long text before them: not its text. In a forum they are. */
-export function leaveComments(page: Blocks, context: PageContext, odds: Float64Array): void {
-  if (!context.isArticle && context.modern < 2) return;
-  const inside = (b: Block) => ((page.boxes[b.box]!.own | page.boxes[b.box]!.above | b.inline) & COMMENT) !== 0;
-  const first = page.blocks.findIndex((b) => isProse(b) && inside(b));
-  if (first < 0) return;
-  const before = page.blocks.slice(0, first).reduce((n, b) => n + (isProse(b) ? b.units : 0), 0);
-  if (before < 100) return;
-  for (const [i, b] of page.blocks.entries()) if (inside(b)) odds[i]! -= 4;
+/** The cells of a row stay or go together: a year beside a sentence is part of it. */
+function evenRows(page: Blocks, odds: Float64Array): void {
+  const rows = new Map<number, { sum: number; units: number }>();
+  for (const [i, b] of page.blocks.entries()) {
+    if (!isCell(page, b)) continue;
+    const row = rows.get(b.row) ?? { sum: 0, units: 0 };
+    rows.set(b.row, { sum: row.sum + odds[i]! * (b.units + 1), units: row.units + b.units + 1 });
+  }
+  for (const [i, b] of page.blocks.entries()) {
+    const row = isCell(page, b) ? rows.get(b.row) : undefined;
+    if (row) odds[i] = row.sum / row.units;
+  }
 }
 
 /** The set of blocks whose expected F1 over words is highest: a prefix of the blocks in the order of their chances. */
-export function bestSet(blocks: readonly Block[], chance: Float64Array): Uint8Array {
+function bestSet(blocks: readonly Block[], chance: Float64Array): Uint8Array {
   const order = Array.from(chance.keys()).toSorted((a, b) => chance[b]! - chance[a]! || a - b);
   const size = (i: number) => blocks[i]!.units || 0.5;
   let expected = 0;
@@ -134,13 +137,13 @@ function dropCopies(blocks: readonly Block[], kept: Uint8Array): Uint8Array {
   return kept;
 }
 
-function render({ blocks, boxes }: Blocks, kept: Uint8Array): string {
-  const cell = (b: Block) => (b.tag === 'td' || b.tag === 'th') && boxes[b.box]!.blocks === 1;
+/** The text of the kept blocks, in page order. */
+export function render(page: Blocks, kept: Uint8Array): string {
   let text = '';
   let last: Block | undefined;
-  for (const [i, b] of blocks.entries()) {
+  for (const [i, b] of page.blocks.entries()) {
     if (!kept[i]) continue;
-    const sameRow = last && b.row >= 0 && last.row === b.row && cell(last) && cell(b);
+    const sameRow = last?.row === b.row && isCell(page, last) && isCell(page, b);
     if (last) text += sameRow ? '\t' : '\n';
     text += b.text;
     last = b;

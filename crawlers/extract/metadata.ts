@@ -22,7 +22,7 @@ export interface Metadata {
   kind: string | null;
   /** Text of the article in JSON-LD, or ''. */
   articleBody: string;
-  /** Open Graph's type says article, or JSON-LD has one. */
+  /** Open Graph's type or JSON-LD says article, and nothing says forum. */
   isArticle: boolean;
   /** Open Graph, viewport, JSON-LD: how many of them the page has. */
   modern: number;
@@ -122,7 +122,9 @@ export function metadataOf(document: Tree.Document, hints: PageHints = {}): Meta
     description: clean(meta('og:description', 'description', 'twitter:description', 'dc.description'), 1000) || null,
     kind: meta('og:type') || (typeof article['@type'] === 'string' ? article['@type'] : null),
     articleBody: bodyOf(f, article),
-    isArticle: /article/i.test(meta('og:type')) || '@type' in article,
+    isArticle:
+      (/article/i.test(meta('og:type')) || isType(article, /Article$|BlogPosting$|Report$/)) &&
+      !f.things.some((t) => isType(t, FORUM)),
     modern:
       Number([...f.meta.keys()].some((k) => k.startsWith('og:'))) +
       Number(f.meta.has('viewport')) +
@@ -201,6 +203,8 @@ function gather(document: Tree.Document): Facts {
   f.things = jsonLd(scripts);
   return f;
 }
+
+const FORUM = /DiscussionForumPosting$|QAPage$/;
 
 type Meta = (...names: string[]) => string;
 

@@ -62,6 +62,9 @@ const share = (part: number, of: number): number => (of > 0 ? part / of : 0);
 /** Does a short block announce what comes after an article? */
 export const announcesEnd = (b: Block): boolean => b.units < 40 && ENDS.test(b.text.slice(0, 300));
 
+/** Does a block begin as the heads of link lists do: related, read more, you may also like? */
+export const announcesMore = (b: Block): boolean => MORE.test(b.text.slice(0, 300)) || announcesEnd(b);
+
 /** Measures a block's text, at most its first 4,000 code units. */
 export function textNumbers(b: Block, put: (name: TextNumber, value: number) => void): void {
   const text = b.text.length > 4000 ? b.text.slice(0, 4000) : b.text;
