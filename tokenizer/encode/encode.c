@@ -168,7 +168,7 @@ int64_t encode(uint32_t *out, const uint8_t *s, int64_t n, int32_t split, const 
     end = next_piece(&text, i, split);
     int64_t length = end - i;
     const uint8_t *piece = s + i;
-    uint64_t hash = hash_piece(piece, length);
+    uint64_t hash = hash_piece(piece, length, 0);
     uint32_t word = find_word(&model, piece, length, hash);
     if (word != NONE) {
       out[count++] = word;
@@ -221,9 +221,9 @@ int64_t index_ranks(uint32_t *pairs, int32_t pair_bits, uint32_t *filter, const 
     const uint8_t *s = bytes + offsets[id];
     int64_t n = offsets[id + 1] - offsets[id];
     for (int64_t cut = 1; cut < n; cut++) {
-      uint32_t left = find_word(&m, s, cut, hash_piece(s, cut));
+      uint32_t left = find_word(&m, s, cut, hash_piece(s, cut, 0));
       if (left == NONE) continue;
-      uint32_t right = find_word(&m, s + cut, n - cut, hash_piece(s + cut, n - cut));
+      uint32_t right = find_word(&m, s + cut, n - cut, hash_piece(s + cut, n - cut, 0));
       if (right == NONE) continue;
       count++;
       if (pair_bits > 0) add_pair((uint64_t *)pairs, pair_bits, filter, left, right, (uint32_t)id);
@@ -263,7 +263,7 @@ int32_t index_words(uint32_t *words, int32_t word_bits, const uint32_t *byte_ids
       }
       if (got != 1 || out[0] != id) continue;
     }
-    uint64_t hash = hash_piece(s, n), i = hash & mask;
+    uint64_t hash = hash_piece(s, n, 0), i = hash & mask;
     word_t *w = (word_t *)words;
     while (w[i].id != NONE) i = (i + 1) & mask;
     w[i] = (word_t){(uint32_t)(hash >> 32), (uint32_t)id};

@@ -174,9 +174,9 @@ static inline uint64_t mix_words(uint64_t a, uint64_t b) {
   return (uint64_t)m ^ (uint64_t)(m >> 64);
 }
 
-// A hash of a pre-token s [n >= 1]: eight bytes at a time, the last eight (or what there is) twice where they overlap.
-static inline uint64_t hash_piece(const uint8_t *s, int64_t n) {
-  uint64_t h = 0x9e3779b97f4a7c15ull ^ (uint64_t)n, a;
+// A hash of a pre-token s [n >= 1] under a seed: eight bytes at a time, the last eight (or what there is) twice where they overlap.
+static inline uint64_t hash_piece(const uint8_t *s, int64_t n, uint64_t seed) {
+  uint64_t h = mix_words(seed ^ 0x9e3779b97f4a7c15ull, (uint64_t)n ^ 0x8ebc6af09c88c6e3ull), a;
   if (n >= 8) {
     for (int64_t i = 0; i + 8 < n; i += 8) {
       memcpy(&a, s + i, 8);

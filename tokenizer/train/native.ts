@@ -3,6 +3,7 @@ import { classTable } from '../encode/classes.ts';
 import { splitNumber, type SplitName } from '../encode/patterns.ts';
 import type { Figures, Merges, PairTrainer } from './trainer.ts';
 
+const OUT_OF_MEMORY = 'training the tokenizer ran out of memory';
 const HANDLE: Argument = { name: 'handle', type: 'ptr' };
 
 const load = (): Library | null =>
@@ -47,10 +48,11 @@ export function nativeTrainer(split: SplitName, limit: number): PairTrainer | nu
   const { blocks, classes } = classTable();
   const call = (name: string, ...args: (number | Uint8Array | Uint16Array | Uint32Array | Float64Array)[]) => {
     const result = Number(library.call[name]!(handle, ...args));
-    if (result < 0) throw new Error('training the tokenizer ran out of memory');
+    if (result < 0) throw new Error(OUT_OF_MEMORY);
     return result;
   };
-  let handle = library.call['train_open']!() as unknown as bigint;
+  let handle = library.call['train_open']!() as bigint | null;
+  if (!handle) throw new Error(OUT_OF_MEMORY);
   return {
     engine: 'c',
     add: (utf8) => void call('train_add', utf8, utf8.length, splitNumber(split), blocks, classes, limit),
@@ -63,7 +65,7 @@ export function nativeTrainer(split: SplitName, limit: number): PairTrainer | nu
     },
     figures(): Figures {
       const out = new Float64Array(5);
-      library.call['train_figures']!(handle, out);
+      call('train_figures', out);
       const [bytes, preTokens, distinct, distinctBytes, tokens] = out as unknown as [
         number,
         number,
@@ -74,8 +76,8 @@ export function nativeTrainer(split: SplitName, limit: number): PairTrainer | nu
       return { bytes, preTokens, distinct, distinctBytes, tokens };
     },
     close() {
-      if (handle !== 0n) library.call['train_close']!(handle);
-      handle = 0n;
+      if (handle) library.call['train_close']!(handle);
+      handle = null;
     },
   };
 }

@@ -3,6 +3,7 @@
 #include "tokenizer/encode/split.h"
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define NONE 0xffffffffu
 #define FULL (-1)          // memory is short
@@ -18,6 +19,7 @@ typedef struct {
   uint32_t *slots;   // 1 + index into pieces, 0 empty
   int64_t used, room, count, capacity, slot_count;
   int64_t text_bytes, seen;
+  uint64_t seed;     // unforeseeable, so that no text can be made whose pre-tokens all fall on one slot; no output depends on it
   // Merging. A place is a byte of `bytes`; a token stands at the place of its first byte.
   uint32_t *symbol, *next, *prev, *pair_at, *piece_of;
   int64_t *weight;            // [pieces] how often the pre-token occurs
@@ -46,7 +48,13 @@ static int grow(void **array, int64_t *room, int64_t wanted, size_t width) {
   return 0;
 }
 
-void *train_open(void) { return calloc(1, sizeof(trainer_t)); }
+void *train_open(void) {
+  struct timespec now;
+  trainer_t *t = calloc(1, sizeof(trainer_t));
+  clock_gettime(CLOCK_REALTIME, &now);
+  if (t) t->seed = mix_words((uint64_t)now.tv_nsec ^ (uint64_t)(uintptr_t)t, (uint64_t)now.tv_sec ^ 0xa0761d6478bd642full);
+  return t;
+}
 
 void train_close(void *handle) {
   trainer_t *t = handle;
@@ -87,7 +95,7 @@ static int forget(trainer_t *t, int64_t limit) {
 
 static int count_piece(trainer_t *t, const uint8_t *s, int64_t n, int64_t limit) {
   t->seen++;
-  uint64_t hash = hash_piece(s, n), mask = (uint64_t)t->slot_count - 1, i = hash & mask;
+  uint64_t hash = hash_piece(s, n, t->seed), mask = (uint64_t)t->slot_count - 1, i = hash & mask;
   for (; t->slots[i]; i = (i + 1) & mask) {
     piece_t *p = t->pieces + t->slots[i] - 1;
     if (p->hash == hash && p->length == n && memcmp(t->bytes + p->offset, s, (size_t)n) == 0) {
