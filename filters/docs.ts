@@ -1,4 +1,5 @@
 import { FILTERS } from './index.ts';
+import { CERTAIN } from './language/identify.ts';
 import { groupRules, thresholdOf, type Filter, type Rule } from './rules.ts';
 import { MEASURED } from './text.ts';
 
@@ -21,7 +22,7 @@ filters:
   fineweb: { list_ratio: { en: 0.4, zh: 0.2 } }
 \`\`\`
 
-A plain number takes the place of the published one. A language with a number of its own keeps that unless it is named. A document counts as written in the language that \`language\` identifies with a score of at least 0.65; else it is judged as English. Text that is mostly Han counts as Chinese whatever the model says.
+A plain number takes the place of the published one. A language with a number of its own keeps that unless it is named. A document counts as written in the language that \`language\` identifies with a score of at least ${CERTAIN}, if it has 20 letters; else it is judged as English. Text that is mostly Han counts as Chinese whatever the model says.
 
 Words are found by spaCy's rules, Chinese ones by jieba, as datatrove does (\`words: spacy\`), or by one plain pattern (\`words: simple\`). A text of over ${MEASURED.toLocaleString('en')} UTF-16 units is measured by its beginning. A signal that is not defined (a mean over no words) is null, and null drops nothing.`;
 

@@ -11,7 +11,11 @@ export default defineCommand({
   summary: 'judge JSON lines by quality filters: {id, text, language?} to {id, keep, verdicts}',
   arguments: [{ name: '[file]', about: 'JSON lines (.gz too); - or nothing reads standard input' }],
   options: [
-    { flag: '--filters <names>', about: 'filters, with commas between them', default: 'gopher_quality' },
+    {
+      flag: '--filters <names>',
+      about: 'filters, with commas between them; --doc shows all',
+      default: 'gopher_quality',
+    },
     {
       flag: '--words <rule>',
       about: 'spacy: words as datatrove finds them; simple: one plain pattern',

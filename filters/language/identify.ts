@@ -37,20 +37,26 @@ interface Predictions {
 /** From here on the model is believed; the threshold of FineWeb's language filter. */
 export const CERTAIN = 0.65;
 
+/** Fewer letters say too little: the model calls three Han characters Chinese, and a few Latin ones anything [count]. */
+const LEAST_LETTERS = 20;
+
 /**
- * Whose rules and words a text gets: the identified language where the model is certain; Chinese also where most letters are
- * Han and few are kana (a page of Chinese with much code is English to the model); else `en`, whose numbers the rules were
+ * Whose rules and words a text gets: the identified language where the model is certain; Chinese always where most letters are
+ * Han and few are kana (a page of Chinese with much code is English to the model, a list of names Japanese); else `en`, whose numbers the rules were
  * published with.
  */
 export function languageOfRules({ language, score }: Language, units: Uint16Array): string {
-  if (language !== 'zh' && language !== 'ja' && mostlyHan(units)) return 'zh';
+  const { letters, han, kana } = countLetters(units);
+  if (letters < LEAST_LETTERS) return 'en';
+  if (han * 2 > letters && kana * 20 < han) return 'zh';
   return score >= CERTAIN ? language : 'en';
 }
 
 const KANA_FIRST = 0x3040;
 const KANA_LAST = 0x30ff;
 
-function mostlyHan(units: Uint16Array): boolean {
+/** Letters of the beginning, and how many of them are Han or kana. */
+function countLetters(units: Uint16Array): { letters: number; han: number; kana: number } {
   let [letters, han, kana] = [0, 0, 0];
   const end = Math.min(units.length, WINDOW);
   for (let i = 0; i < end; i++) {
@@ -60,7 +66,7 @@ function mostlyHan(units: Uint16Array): boolean {
     else if (units[i]! >= KANA_FIRST && units[i]! <= KANA_LAST) kana++;
     if (codePointAt(units, i, end) > 0xffff) i++;
   }
-  return han * 2 > letters && kana * 20 < han;
+  return { letters, han, kana };
 }
 
 let opened: Promise<Identify> | undefined;

@@ -43,9 +43,11 @@ describe('whose rules count', () => {
   const han = '这条河的水慢慢地流向大海，住在河边的人们很久以前就知道这一点。';
   const kana = 'この川の水はゆっくりと海へ流れていきます。';
   test.each([
-    { why: 'a certain model is believed', found: { language: 'fr', score: 0.65 }, text: 'x', want: 'fr' },
-    { why: 'an unsure one is not', found: { language: 'fr', score: 0.64 }, text: 'x', want: 'en' },
+    { why: 'a certain model is believed', found: { language: 'fr', score: 0.65 }, text: 'x'.repeat(20), want: 'fr' },
+    { why: 'an unsure one is not', found: { language: 'fr', score: 0.64 }, text: 'x'.repeat(20), want: 'en' },
+    { why: 'nor is any on 19 letters', found: { language: 'fr', score: 1 }, text: '1x'.repeat(19), want: 'en' },
     { why: 'mostly Han is Chinese', found: { language: 'en', score: 0.9 }, text: `${han} const a`, want: 'zh' },
+    { why: 'even if the model says Japanese', found: { language: 'ja', score: 0.9 }, text: han, want: 'zh' },
     { why: 'with kana it is not', found: { language: 'en', score: 0.9 }, text: kana, want: 'en' },
     {
       why: 'some Han in English is not',
