@@ -110,10 +110,6 @@ export default defineCommand({
     terminal.stdout.write(`${formatTable(['outcome', 'reason', 'urls', 'payload'], cells, terminalWidth(terminal))}\n`);
     const archives = output.files.filter((f) => f.path.endsWith('.warc.gz'));
     for (const file of archives) terminal.stdout.write(`${join(lake, file.path)}  ${formatBytes(file.bytes)}\n`);
-    if (rows.some((r) => r['reason'] === 'address'))
-      terminal.stdout.write(
-        'Some hosts are on loopback or private addresses: name those that may be asked with --allow HOST.\n',
-      );
     return 0;
   },
 });

@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { dependencyVersion } from '../../core/root.ts';
 import { writeTable } from '../../core/lake/parquet.ts';
 import { outputFolder } from '../../core/lake/layout.ts';
@@ -6,6 +7,7 @@ import { defineStage } from '../../core/stage/index.ts';
 import { findBrowser } from '../web/browser-path.ts';
 import { crawl } from '../web/crawl.ts';
 import type { CrawlRecipe } from '../web/recipe.ts';
+import { unreachable } from './unreachable.ts';
 
 type Params = CrawlRecipe & { versions: Record<string, string> };
 
@@ -40,6 +42,11 @@ export default defineStage<{ crawl?: CrawlRecipe | undefined; limit?: number | u
       notice: context.notice,
       progress: (done, open, note) => context.progress(done, done + open, note),
     });
+    const nothing = unreachable(recipe.seeds, result.rows);
+    if (nothing) {
+      await rm(context.scratch, { recursive: true, force: true });
+      throw nothing;
+    }
     const table = await writeTable(context.file('captures', `${task.id}.parquet`), captures);
     for (const row of result.rows) table.append(row);
     await table.close();

@@ -66,6 +66,28 @@ test('a crawl in a lake: rows sorted by URL, archives counted as output, and no 
   expect(limited.report.counts).toMatchObject({ fetched: 1, skipped: 2 });
 });
 
+test('a crawl in which nothing could be asked for is an error, and the same command tries again', async () => {
+  const lake = await newLake();
+  const site = await start({ '/': page('home') });
+  const loopback = { crawl: recipeFor(site, { allow: [] }) };
+  await expect(runStage(lake, crawlStage, loopback)).rejects.toMatchObject({
+    fault: 2,
+    hint: expect.stringContaining('allow'),
+  });
+  const down = { crawl: recipeFor(site) };
+  await site.close();
+  await expect(runStage(lake, crawlStage, down)).rejects.toThrow(/nothing answers there/);
+  let broken = true;
+  const busy = await start({
+    '/': page('home'),
+    '/robots.txt': (_q, r) => void r.writeHead(broken ? 500 : 404).end(),
+  });
+  const recipe = { crawl: recipeFor(busy) };
+  await expect(runStage(lake, crawlStage, recipe)).rejects.toThrow(/robots.txt cannot be had/);
+  broken = false;
+  expect((await runStage(lake, crawlStage, recipe)).report.counts).toMatchObject({ fetched: 1 });
+});
+
 const folder = sharedData('warc');
 
 test.skipIf(!folder)(
