@@ -20,8 +20,9 @@ export function loadKernels(): Library | null {
       ...OP_FOLDERS.map((folder) => `trainer/ops/${folder}/kernel.c`),
     ],
     headers: ['trainer/engines/cpu/kernel.h', 'trainer/engines/cpu/kernels.h'],
-    // sqrt may be a vector instruction when nobody asks for errno; nothing else is loosened.
-    flags: ['-O3', '-fno-math-errno'],
+    // sqrt may be a vector instruction when nobody asks for errno; nothing else is loosened. nodelete: at the end of a
+    // process koffi unloads libraries, and a thread that is awake would lose the code under its feet.
+    flags: ['-O3', '-fno-math-errno', ...(process.platform === 'linux' ? ['-Wl,-z,nodelete'] : [])],
     functions: {
       pool_open: { returns: 'i64', arguments: [{ name: 'threads', type: 'i32' }] },
       pool_close: { returns: 'void', arguments: [{ name: 'pool', type: 'ptr' }] },

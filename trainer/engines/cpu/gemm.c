@@ -130,32 +130,32 @@ static void block(float *own, long from, long to, long first, long last, long co
   }
 }
 
+long gemm_phases(long n, long k) {
+  return 2 * ((n + BLOCK_COLUMNS - 1) / BLOCK_COLUMNS) * ((k + BLOCK_DEPTH - 1) / BLOCK_DEPTH);
+}
+
 void gemm(const Team *team, long m, long n, long k, const float *a, long a_row, long a_column, const float *b, long b_row,
           long b_column, float *c, long c_row, int add) {
-  long strips = (m + TILE_ROWS - 1) / TILE_ROWS;
-  int begun = 0;
-  for (long j0 = 0; j0 < n; j0 += BLOCK_COLUMNS) {
-    long columns = least(BLOCK_COLUMNS, n - j0), panels = (columns + TILE_COLUMNS - 1) / TILE_COLUMNS;
-    for (long p0 = 0; p0 < k; p0 += BLOCK_DEPTH) {
-      long depth = least(BLOCK_DEPTH, k - p0);
-      if (begun) team_wait(team);  // others may still read the panels
-      begun = 1;
-      for (long panel = team->index; panel < panels; panel += team->count) {
-        long j = panel * TILE_COLUMNS, used = least(TILE_COLUMNS, columns - j);
-        pack(team->shared + j * depth, used <= LANES ? LANES : TILE_COLUMNS, used, depth,
-             b + p0 * b_row + (j0 + j) * b_column, b_column, b_row);
-      }
-      team_wait(team);
-      // The longer side is split; never the sum over k.
-      long from = 0, to = strips, first = 0, last = panels;
-      if (strips >= panels)
-        share(team, strips, 1, &from, &to);
-      else
-        share(team, panels, 1, &first, &last);
-      block(team->own, from * TILE_ROWS, least(m, to * TILE_ROWS), first, last, columns, depth, a + p0 * a_column, a_row,
-            a_column, team->shared, c + j0, c_row, add || p0 > 0);
+  long deep = (k + BLOCK_DEPTH - 1) / BLOCK_DEPTH, which = team->phase / 2;
+  long j0 = which / deep * BLOCK_COLUMNS, p0 = which % deep * BLOCK_DEPTH;
+  long columns = least(BLOCK_COLUMNS, n - j0), depth = least(BLOCK_DEPTH, k - p0);
+  long strips = (m + TILE_ROWS - 1) / TILE_ROWS, panels = (columns + TILE_COLUMNS - 1) / TILE_COLUMNS;
+  if (team->phase % 2 == 0) {
+    for (long panel = team->index; panel < panels; panel += team->count) {
+      long j = panel * TILE_COLUMNS, used = least(TILE_COLUMNS, columns - j);
+      pack(team->shared + j * depth, used <= LANES ? LANES : TILE_COLUMNS, used, depth,
+           b + p0 * b_row + (j0 + j) * b_column, b_column, b_row);
     }
+    return;
   }
+  // The longer side is split; never the sum over k.
+  long from = 0, to = strips, first = 0, last = panels;
+  if (strips >= panels)
+    share(team, strips, 1, &from, &to);
+  else
+    share(team, panels, 1, &first, &last);
+  block(team->own, from * TILE_ROWS, least(m, to * TILE_ROWS), first, last, columns, depth, a + p0 * a_column, a_row,
+        a_column, team->shared, c + j0, c_row, add || p0 > 0);
 }
 
 INLINE void small_tile(const int rows, const int vectors, long k, const float *a, long a_row, long a_column,

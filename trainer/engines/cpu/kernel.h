@@ -14,20 +14,15 @@ typedef struct {
   double number[NUMBERS];
 } Call;
 
-typedef struct Pool Pool;
-
-// All threads run the whole list together; `index` of `count` is this one.
+// A call is cut into pieces; which thread takes a piece is decided while it runs, and changes no bit of the result.
 typedef struct {
-  long index, count;
-  float *own;     // working memory of this thread
-  float *shared;  // and of all
-  Pool *pool;
+  long index, count;  // this piece, of how many
+  long phase;         // a kernel of several phases: all pieces of one are done before the next begins
+  float *own;         // working memory of the thread
+  float *shared;      // and of all
 } Team;
 
 typedef void (*Kernel)(const Call *call, const Team *team);
-
-// Returns when every thread of the team has come here: what they wrote before is seen after.
-void team_wait(const Team *team);
 
 #define F32(call, i) ((float *)(call)->slot[i])
 #define I32(call, i) ((int32_t *)(call)->slot[i])
@@ -35,7 +30,7 @@ void team_wait(const Team *team);
 #define LONG(call, i) ((long)(call)->number[i])
 #define ADDS(call, i) (((call)->adds >> (i)) & 1)
 
-// Rows from..to of n are this thread's, in multiples of `grain` (16 floats are a cache line).
+// Rows from..to of n belong to this piece, in multiples of `grain` (16 floats are a cache line).
 static inline void share(const Team *team, long n, long grain, long *from, long *to) {
   long pieces = (n + grain - 1) / grain;
   *from = pieces * team->index / team->count * grain;
@@ -103,8 +98,9 @@ static inline Vec vexp(Vec x) {
   return p * (Vec)power;
 }
 
-// C[m x n] = or += A[m x k] B[k x n] over the whole team. Element (i, j) of A lies at A[i * a_row + j * a_column], of B
-// likewise; C is row-major with rows of `c_row`. An element's sum runs in the same order for every number of threads.
+// C[m x n] = or += A[m x k] B[k x n], in gemm_phases(n, k) phases. Element (i, j) of A lies at A[i * a_row + j * a_column],
+// of B likewise; C is row-major with rows of `c_row`. An element's sum runs in one order whatever the pieces are.
+long gemm_phases(long n, long k);
 void gemm(const Team *team, long m, long n, long k, const float *a, long a_row, long a_column, const float *b, long b_row,
           long b_column, float *c, long c_row, int add);
 

@@ -1,25 +1,42 @@
-// Threads that run a list of kernel calls together: each walks the whole list, takes its share of every call, and meets
-// the others at a barrier between two. Waiting spins for some microseconds, then sleeps: a busy machine must not pay.
+// Threads that run a list of kernel calls together. The caller walks the list; every call is cut into pieces that whoever
+// is there takes. So nobody waits for a thread that the system has not woken yet: on a busy machine the caller does the
+// work alone. Waiting spins for some microseconds, then yields; threads without work sleep at last.
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include "trainer/engines/cpu/kernel.h"
 #include "trainer/engines/cpu/kernels.h"
 
 #define SPINS 2000
+#define YIELDS 500
+#define PIECES_A_THREAD 2
 
-struct Pool {
+// What is to be done now, in one word, so that taking a piece (adding 1) succeeds only while it is still that:
+// number of the list, call, phase, next piece.
+typedef uint64_t Ticket;
+#define PIECE_BITS 14
+#define PHASE_BITS 14
+#define CALL_BITS 18
+#define FIELD(t, shift, bits) ((long)((t) >> (shift) & ((1ull << (bits)) - 1)))
+#define PIECE(t) FIELD(t, 0, PIECE_BITS)
+#define PHASE(t) FIELD(t, PIECE_BITS, PHASE_BITS)
+#define CALL(t) FIELD(t, PIECE_BITS + PHASE_BITS, CALL_BITS)
+#define LIST_UNIT (1ull << (PIECE_BITS + PHASE_BITS + CALL_BITS))
+
+typedef struct {
+  _Atomic Ticket ticket;
+  atomic_long done, sleepers;
+  atomic_int closing;
+  _Atomic(const Call *) calls;
+  _Atomic(float *) scratch;
+  atomic_long shared, each;
+  long count, pieces;
+  Ticket list;
   pthread_mutex_t lock;
   pthread_cond_t moved;
-  atomic_long generation, arrived, sleepers;
-  long count;
-  const Call *calls;
-  long length;
-  float *scratch;
-  long shared, each;
-  int closing;
   pthread_t *threads;
-};
+} Pool;
 
 typedef struct {
   Pool *pool;
@@ -34,60 +51,72 @@ static inline void relax(void) {
 #endif
 }
 
-static void meet(Pool *pool) {
-  if (pool->count == 1) return;
-  long seen = atomic_load(&pool->generation);
-  if (atomic_fetch_add(&pool->arrived, 1) == pool->count - 1) {
-    atomic_store(&pool->arrived, 0);
-    atomic_fetch_add(&pool->generation, 1);
-    if (atomic_load(&pool->sleepers) > 0) {
-      pthread_mutex_lock(&pool->lock);
-      pthread_cond_broadcast(&pool->moved);
-      pthread_mutex_unlock(&pool->lock);
-    }
-    return;
-  }
-  for (int i = 0; i < SPINS; i++) {
-    if (atomic_load(&pool->generation) != seen) return;
-    relax();
-  }
-  pthread_mutex_lock(&pool->lock);
-  atomic_fetch_add(&pool->sleepers, 1);
-  while (atomic_load(&pool->generation) == seen) pthread_cond_wait(&pool->moved, &pool->lock);
-  atomic_fetch_sub(&pool->sleepers, 1);
-  pthread_mutex_unlock(&pool->lock);
-}
-
-void team_wait(const Team *team) { meet(team->pool); }
-
-static void walk(Pool *pool, long index) {
+// Adam's moments decay into denormals, which are slow: they count as zero in the kernels, and only there.
+static inline unsigned int flush_denormals(void) {
 #if defined(__SSE__)
-  // Adam's moments decay into denormals, which are slow: they count as zero here, and only here.
   unsigned int mode = __builtin_ia32_stmxcsr();
   __builtin_ia32_ldmxcsr(mode | 0x8040);
+  return mode;
+#else
+  return 0;
 #endif
-  // Copied, since the caller may already set the next list while another thread looks whether this one is at its end.
-  const Call *calls = pool->calls;
-  long length = pool->length;
-  Team team = {index, pool->count, pool->scratch + pool->shared + index * pool->each, pool->scratch, pool};
-  for (long i = 0; i < length; i++) {
-    KERNELS[calls[i].kernel].run(calls + i, &team);
-    meet(pool);
-  }
+}
+static inline void restore_denormals(unsigned int mode) {
 #if defined(__SSE__)
   __builtin_ia32_ldmxcsr(mode);
 #endif
 }
 
+// Takes one piece of what is to be done and does it; false where none is left.
+static int take(Pool *pool, long index) {
+  Ticket now = atomic_load(&pool->ticket);
+  if (PIECE(now) >= pool->pieces) return 0;
+  // These belong to the ticket: they change only when all its pieces are done, and then the exchange below fails.
+  const Call *call = atomic_load(&pool->calls) + CALL(now);
+  float *scratch = atomic_load(&pool->scratch);
+  long shared = atomic_load(&pool->shared), each = atomic_load(&pool->each);
+  if (!atomic_compare_exchange_strong(&pool->ticket, &now, now + 1)) return 1;
+  Team team = {PIECE(now), pool->pieces, PHASE(now), scratch + shared + index * each, scratch};
+  KERNELS[call->kernel].run(call, &team);
+  atomic_fetch_add(&pool->done, 1);
+  return 1;
+}
+
+static void sleep_until_work(Pool *pool) {
+  pthread_mutex_lock(&pool->lock);
+  atomic_fetch_add(&pool->sleepers, 1);
+  while (PIECE(atomic_load(&pool->ticket)) >= pool->pieces && !atomic_load(&pool->closing))
+    pthread_cond_wait(&pool->moved, &pool->lock);
+  pthread_mutex_unlock(&pool->lock);
+}
+
+// Only when somebody sleeps; who is woken has to count itself again.
+static void wake(Pool *pool) {
+  if (atomic_load(&pool->sleepers) == 0) return;
+  pthread_mutex_lock(&pool->lock);
+  atomic_store(&pool->sleepers, 0);
+  pthread_cond_broadcast(&pool->moved);
+  pthread_mutex_unlock(&pool->lock);
+}
+
 static void *work(void *argument) {
   Seat seat = *(Seat *)argument;
   free(argument);
-  for (;;) {
-    meet(seat.pool);  // the start of a list
-    if (seat.pool->closing) return NULL;
-    walk(seat.pool, seat.index);
+  flush_denormals();
+  for (long idle = 0; !atomic_load(&seat.pool->closing);) {
+    if (take(seat.pool, seat.index))
+      idle = 0;
+    else if (idle++ < SPINS)
+      relax();
+    else if (idle < SPINS + YIELDS)
+      sched_yield();
+    else
+      sleep_until_work(seat.pool), idle = 0;
   }
+  return NULL;
 }
+
+void pool_close(void *handle);
 
 // A team of `count` threads, the caller's own among them; NULL where the system gives none.
 void *pool_open(int32_t count) {
@@ -95,40 +124,57 @@ void *pool_open(int32_t count) {
   if (!pool) return NULL;
   pthread_mutex_init(&pool->lock, NULL);
   pthread_cond_init(&pool->moved, NULL);
-  pool->count = 1;
+  pool->pieces = count == 1 ? 1 : PIECES_A_THREAD * count;
+  atomic_store(&pool->ticket, (Ticket)pool->pieces);
   pool->threads = calloc((size_t)count, sizeof *pool->threads);
-  long started = 1;
-  pool->count = count;
-  for (; pool->threads && started < count; started++) {
+  for (pool->count = 1; pool->threads && pool->count < count; pool->count++) {
     Seat *seat = malloc(sizeof *seat);
     if (!seat) break;
-    *seat = (Seat){pool, started};
-    if (pthread_create(&pool->threads[started], NULL, work, seat)) {
+    *seat = (Seat){pool, pool->count};
+    if (pthread_create(&pool->threads[pool->count], NULL, work, seat)) {
       free(seat);
       break;
     }
   }
-  if (started == count) return pool;
-  // Those that did start wait at a barrier that will never fill: they are left asleep, and the caller is told.
+  if (pool->threads && pool->count == count) return pool;
+  pool_close(pool);
   return NULL;
 }
 
-// Runs a list. scratch has shared + count * each floats.
+// Runs a list. scratch has shared + count * each floats. Threads that sleep are called at its first piece.
 void pool_run(void *handle, const void *calls, int64_t length, void *scratch, int64_t shared, int64_t each) {
   Pool *pool = handle;
-  pool->calls = calls;
-  pool->length = length;
-  pool->scratch = scratch;
-  pool->shared = shared;
-  pool->each = each;
-  meet(pool);
-  walk(pool, 0);
+  unsigned int mode = flush_denormals();
+  atomic_store(&pool->calls, (const Call *)calls);
+  atomic_store(&pool->scratch, (float *)scratch);
+  atomic_store(&pool->shared, shared);
+  atomic_store(&pool->each, each);
+  pool->list += LIST_UNIT;
+  for (long i = 0; i < length; i++) {
+    const Call *call = (const Call *)calls + i;
+    long phases = KERNELS[call->kernel].phases ? KERNELS[call->kernel].phases(call) : 1;
+    for (long phase = 0; phase < phases; phase++) {
+      atomic_store(&pool->done, 0);
+      atomic_store(&pool->ticket, pool->list | (Ticket)i << (PIECE_BITS + PHASE_BITS) | (Ticket)phase << PIECE_BITS);
+      if (pool->count > 1) wake(pool);
+      while (take(pool, 0)) {
+      }
+      for (long idle = 0; atomic_load(&pool->done) < pool->pieces; idle++) {
+        if (idle < SPINS)
+          relax();
+        else
+          sched_yield();
+      }
+    }
+  }
+  restore_denormals(mode);
 }
 
 void pool_close(void *handle) {
   Pool *pool = handle;
-  pool->closing = 1;
-  meet(pool);
+  atomic_store(&pool->closing, 1);
+  atomic_store(&pool->sleepers, 1);
+  wake(pool);
   for (long i = 1; i < pool->count; i++) pthread_join(pool->threads[i], NULL);
   free(pool->threads);
   pthread_mutex_destroy(&pool->lock);

@@ -53,6 +53,9 @@ export const cases: OpCase[] = [
   of('documents that begin anywhere', { batch: 2, length: 150, heads: 2, groups: 1, size: 6 }, (i) =>
     i < 5 ? 0 : i < 70 ? 5 : i < 71 ? 70 : i < 149 ? 71 : 149,
   ),
+  of('a document that begins inside a block', { batch: 1, length: 200, heads: 1, groups: 1, size: 6 }, (i) =>
+    i < 130 ? 0 : 130,
+  ),
   of('every token a document', { batch: 1, length: 70, heads: 1, groups: 1, size: 16 }, (i) => i),
   // scores of a hundred: a float32 of that size is known to 1e-5 only, and so is its exponential
   { ...of('sharp scores', { batch: 1, length: 80, heads: 2, groups: 2, size: 16 }, () => 0, 6), tolerance: 2e-5 },

@@ -35,7 +35,7 @@ static Block open_block(const int32_t *starts, long i0, long length) {
 
 // Whether keys j0 .. j0 + n need no mask: every query sees them all.
 static inline int whole(const Block *b, long j0, long n) {
-  return b->n == QUERIES && j0 + n - 1 <= b->i0 && b->start[QUERIES - 1] <= j0;
+  return j0 + n - 1 <= b->i0 && b->start[QUERIES - 1] <= j0;
 }
 
 static inline VecI sees(const Block *b, long j, long lane) {
@@ -128,7 +128,7 @@ void attention_forward(const Call *call, const Team *team) {
 }
 
 // dq [B T, H Q], dk, dv [B T, G Q], do, o [B T, H Q], lse [B H T], q, k, v, starts · batch, length, heads, groups, size
-// One thread has a group of heads of one row: dk and dv are written by nobody else.
+// One piece has a group of heads of one row: dk and dv are written by nobody else.
 void attention_backward(const Call *call, const Team *team) {
   float *dq = F32(call, 0), *dk = F32(call, 1), *dv = F32(call, 2);
   const float *grad = F32(call, 3), *o = F32(call, 4), *lse = F32(call, 5), *q = F32(call, 6), *k = F32(call, 7),
@@ -197,6 +197,11 @@ void attention_backward(const Call *call, const Team *team) {
   }
 }
 
+long attention_cached_phases(const Call *call) {
+  (void)call;
+  return 2;
+}
+
 // o [N, H Q], keys, values [P, G Q] (the cache), q [N, H Q], k, v [N, G Q], positions [N], ascending
 // · rows, heads, groups, size, length
 void attention_cached(const Call *call, const Team *team) {
@@ -206,12 +211,13 @@ void attention_cached(const Call *call, const Team *team) {
   long rows = LONG(call, 0), heads = LONG(call, 1), groups = LONG(call, 2), size = LONG(call, 3);
   long kv_row = groups * size;
   float *s = team->own, scale = (float)(1 / sqrt((double)size));
-  if (team->index == 0)
-    for (long i = 0; i < rows; i++) {
+  if (team->phase == 0) {
+    for (long i = team->index; i < rows; i += team->count) {
       memcpy(keys + positions[i] * kv_row, k + i * kv_row, (size_t)kv_row * sizeof(float));
       memcpy(values + positions[i] * kv_row, v + i * kv_row, (size_t)kv_row * sizeof(float));
     }
-  team_wait(team);
+    return;
+  }
   for (long unit = team->index; unit < rows * heads; unit += team->count) {
     long i = unit / heads, h = unit % heads, n = positions[i] + 1, column = h / (heads / groups) * size;
     const float *query = q + unit * size;

@@ -21,10 +21,18 @@ static void few_rows(const Team *team, float *y, const float *x, const float *w,
     }
 }
 
+#define FEW 3
+
+long linear_forward_phases(const Call *call) {
+  return LONG(call, 0) <= FEW ? 1 : gemm_phases(LONG(call, 1), LONG(call, 2));
+}
+long linear_backward_input_phases(const Call *call) { return gemm_phases(LONG(call, 2), LONG(call, 1)); }
+long linear_backward_weight_phases(const Call *call) { return gemm_phases(LONG(call, 2), LONG(call, 0)); }
+
 // y [N, O] = x [N, I] w[O, I]^T · rows, out, in
 void linear_forward(const Call *call, const Team *team) {
   long rows = LONG(call, 0), out = LONG(call, 1), in = LONG(call, 2);
-  if (rows <= 3)
+  if (rows <= FEW)
     few_rows(team, F32(call, 0), F32(call, 1), F32(call, 2), rows, out, in);
   else
     gemm(team, rows, out, in, F32(call, 1), in, 1, F32(call, 2), 1, in, F32(call, 0), out, 0);
