@@ -1,6 +1,9 @@
 import { loadNative, type Library } from '../native/load.ts';
 import { CLASS, letterClasses, normalise, normalisedClasses, plainClasses } from './normalise.ts';
 
+/** What a text is compared by: its first code units, so that one of 50 MB takes bounded memory. [UTF-16 code units] */
+export const SHINGLED_UNITS = 1 << 23;
+
 /** Tokens in a shingle. */
 export const SHINGLE_TOKENS = 5;
 
@@ -184,7 +187,7 @@ export function unitBuffer(): (text: string) => Uint16Array {
 
 /**
  * Makes the function from a text to the hashes of its distinct shingles, ascending (64 bits each). An empty text has none,
- * a text of 1 to 4 tokens one. The result lies in a shared buffer: it holds until the next call.
+ * a text of 1 to 4 tokens one; of a text longer than SHINGLED_UNITS only its beginning counts. The result lies in a shared buffer: it holds until the next call.
  * Two different shingles share a hash with a chance of n² / 2^65 among n.
  */
 export function createShingler(reading: Reading, kernel = shingleKernel()): (text: string) => BigUint64Array {
@@ -192,7 +195,8 @@ export function createShingler(reading: Reading, kernel = shingleKernel()): (tex
   const toUnits = unitBuffer();
   let out = new BigUint64Array(1 << 12);
   return (text) => {
-    const units = toUnits(reading === 'plain' ? text.toLowerCase() : normalise(text));
+    const shown = text.length > SHINGLED_UNITS ? text.slice(0, SHINGLED_UNITS) : text;
+    const units = toUnits(reading === 'plain' ? shown.toLowerCase() : normalise(shown));
     if (out.length < units.length) out = new BigUint64Array(units.length);
     const made = kernel.shingles(units, units.length, classes, out);
     return out.subarray(0, kernel.sortDistinct(out, made));

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { DuckDBBlobValue, DuckDBConnection } from '@duckdb/node-api';
 import { fileList, quote } from '../../../core/lake/duckdb.ts';
-import { documentParts, readEditedDocuments } from '../../../core/lake/documents.ts';
+import { documentParts, partFile } from '../../../core/lake/documents.ts';
 import { copyTo } from '../../../core/lake/parquet.ts';
 import { defineStage, filesIn, only, type TaskContext } from '../../../core/stage/index.ts';
 import { createShingler } from '../../../core/text/shingles.ts';
@@ -126,23 +126,18 @@ async function findComponents(db: DuckDBConnection, documents: number, { bands }
   return count;
 }
 
-/** The shingle sets of all members, from their edited texts, a part at a time. */
+/** The shingle sets of all members, from their edited texts, a part at a time; no other text is read. */
 async function storeSets(db: DuckDBConnection, p: Params, io: TaskContext, store: SetStore): Promise<void> {
   const shingle = createShingler(p.normalise ? 'normalised' : 'plain');
   const parts = documentParts(io.inputs);
   for (const [i, part] of parts.entries()) {
-    const wanted = new Map<string, number>();
-    const sql = `SELECT d.id, d.number::UINTEGER FROM docs d SEMI JOIN members m ON m.number = d.number WHERE d.part = ${quote(part.id)}`;
+    const edited = partFile(io.lake, only(io.inputs, 'mask'), 'texts', part.id);
+    const sql = `SELECT m.number, ${edited ? 'coalesce(t.text, x.text)' : 'x.text'}
+      FROM members m JOIN docs d ON d.number = m.number AND d.part = ${quote(part.id)}
+      JOIN read_parquet(${fileList([join(io.lake, part.path)])}, file_row_number = true) x ON x.file_row_number = d.row AND x.id = d.id
+      ${edited ? `LEFT JOIN read_parquet(${fileList([edited])}) t ON t.document_id = x.id` : ''}`;
     for await (const rows of stream(db, sql))
-      for (const [id, number] of rows as [string, number][]) wanted.set(id, number);
-    if (wanted.size === 0) continue;
-    for await (const batch of readEditedDocuments(io.lake, part, io.inputs, ['id', 'text']))
-      for (const { id, text } of batch) {
-        const number = wanted.get(id);
-        if (number === undefined) continue;
-        store.put(number, shingle(text));
-        wanted.delete(id);
-      }
+      for (const [number, text] of rows as [number, string][]) store.put(number, shingle(text));
     io.progress(i + 1, parts.length, `texts of ${i + 1} of ${parts.length} parts`);
   }
 }

@@ -1,6 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { normalise, normalisedClasses, pieces, plainClasses } from '../../../core/text/normalise.ts';
-import { createLetters, createShingler, jaccard, shingleKernel, twin } from '../../../core/text/shingles.ts';
+import {
+  createLetters,
+  createShingler,
+  jaccard,
+  SHINGLED_UNITS,
+  shingleKernel,
+  twin,
+} from '../../../core/text/shingles.ts';
 import { dice, jsonLines } from '../../datasets/lake.ts';
 import { sharedData } from '../../shared.ts';
 
@@ -156,6 +163,12 @@ const FROZEN = {
   chinese: ['1a4c8c09bde6a951', '2555bf3862c0fea4', '4a789906902a742f'],
   one: ['5d61b7709b814a80'],
 };
+
+test('of a very long text the beginning counts', () => {
+  const shingle = createShingler('plain');
+  const text = 'a b c d e f g '.repeat(SHINGLED_UNITS / 14 + 2);
+  expect(shingle(`${text} x y z`)).toEqual(createShingler('plain')(text.slice(0, 1 << 10)));
+});
 
 test('pieces put together are the text; none ends inside a pair', () => {
   for (const text of [...hostile, 'é'.repeat(50), '\u{20000}'.repeat(50)]) {

@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { GarnerError } from '../../../core/errors.ts';
 import { sha256File } from '../../../core/hash.ts';
-import { decisions, snapshot } from '../../../core/records/index.ts';
+import { writeTable } from '../../../core/lake/parquet.ts';
+import { column, decisions, defineTable, optional, snapshot, type Columns } from '../../../core/records/index.ts';
+import { defineStage } from '../../../core/stage/index.ts';
 import { mixRecipe, narrowed } from '../../../datasets/mix/recipe.ts';
 import { mix } from '../../../datasets/mix/stage.ts';
 import { filesBelow, madeText, rowsIn, runStages, stagesBefore, temporaryLake, type Before } from '../lake.ts';
@@ -37,6 +39,52 @@ test('what fits goes in with its edited text; what does not has a row that says 
     ['d00001', 'd00003', 'd00005'].map((id) => [id, 'mix_where', 'drop', "language = 'en'"]),
   );
   expect(counts).toMatchObject({ train: 2, validation: 0, left_out: 3 });
+});
+
+test('where sees what the filters measured; the identified language comes before the stated one', async () => {
+  const measured = (name: string, columns: Columns, rows: Record<string, unknown>[]) => ({ name, columns, rows });
+  const filters = [
+    measured('language', { language: optional('text', 'label') }, [
+      { document_id: 'd00000', language: 'de' },
+      { document_id: 'd00001', language: null },
+    ]),
+    measured('gopher_quality', { words: optional('int', 'count') }, [
+      { document_id: 'd00000', words: 5 },
+      { document_id: 'd00001', words: 50 },
+      { document_id: 'd00002', words: null },
+    ]),
+  ];
+  const measure = defineStage({
+    name: 'measure',
+    version: 1,
+    module: 'none',
+    inputs: ['read'],
+    params: () => ({}),
+    units: () => filters.map(({ name }) => ({ name, version: 1, params: {} })),
+    tasks: () => [{ id: 'read-part-00000', input: null }],
+    async run(task, _p, io) {
+      for (const { name, columns, rows } of filters) {
+        const table = defineTable({
+          name,
+          about: '',
+          columns: { document_id: column('text', 'document'), ...columns },
+        });
+        const writer = await writeTable(io.file('signals', `${task.id}.parquet`, name), table);
+        for (const row of rows) writer.append(row as never);
+        await writer.close();
+      }
+      return {};
+    },
+  });
+  const picked = async (where: string) => {
+    const lake = await temporaryLake();
+    const recipe = { mix: mixRecipe.parse({ where, validation: { share: 0 } }) };
+    await runStages(lake, [...stagesBefore({ parts: [corpus(3)] }), measure, mix], recipe);
+    const rows = await rowsIn(lake, 'snapshots', snapshot);
+    return rows.map((r) => `${r.id} ${r.language}`).toSorted();
+  };
+  expect(await picked('gopher_quality.words > 10')).toEqual(['d00001 zh']);
+  expect(await picked("language in ('de', 'en')")).toEqual(['d00000 de', 'd00002 en']);
 });
 
 test('weights: whole ones repeat, fractions take a seeded share, the first rule that fits multiplies', async () => {
