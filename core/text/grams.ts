@@ -2,68 +2,105 @@ import { freshSlots } from './scratch.ts';
 import type { Words } from './words.ts';
 
 /** Counts over the n-grams of one text. Characters are code points. */
-export interface Grams {
+export interface GramCounts {
   /**
-   * Characters of the commonest n-gram, its words joined by single spaces, times how often it occurs; overlapping hits all
-   * count, and of equally frequent ones the first in the text is taken. Null where there are fewer than n words.
+   * For each n asked for: characters of the commonest n-gram, its words joined by single spaces, times how often it occurs;
+   * overlapping hits all count, and of equally frequent ones the first in the text is taken. Null where there are fewer
+   * than n words.
    */
-  top(n: number): number | null;
+  top: (number | null)[];
   /**
-   * Characters, spaces not counted, of n-grams seen before, on a walk from left to right that jumps over each one it finds.
-   * N-grams are alike if their words joined without spaces are ("ab c" is "a bc"): datatrove's count.
+   * For each n asked for: characters, spaces not counted, of n-grams seen before, on a walk from left to right that jumps
+   * over each one it finds. N-grams are alike if their words joined without spaces are ("ab c" is "a bc"): datatrove's count.
    */
-  repeated(n: number): number;
+  repeated: number[];
 }
 
-/** Prepares the n-grams of a text: numbers in place of strings, sums in place of joins. */
-export function openGrams(units: Uint16Array, words: Words): Grams {
+/** Counts n-grams with numbers in place of strings and sums in place of joins. `topSizes` go up, from 2 on. */
+export function countGrams(
+  units: Uint16Array,
+  words: Words,
+  topSizes: readonly number[],
+  repeatedSizes: readonly number[],
+): GramCounts {
   const { count, kinds, lengths } = words;
-  const before = new Int32Array(count + 1);
+  const before = ints('before', count + 1);
+  before[0] = 0;
   for (let i = 0; i < count; i++) before[i + 1] = before[i]! + lengths[kinds[i]!]!;
-  let deepest: Level = { n: 1, ids: kinds, different: words.different };
-  const level = (n: number): Level => {
-    if (deepest.n > n) deepest = { n: 1, ids: kinds, different: words.different };
-    while (deepest.n < n) deepest = longer(deepest, kinds, count);
-    return deepest;
-  };
-  let keys: Keys | undefined;
+  const keys = openKeys(units, words);
   return {
-    top(n) {
-      if (count < n) return null;
-      const { ids, different } = level(n);
-      const times = new Int32Array(different);
-      const total = count - n + 1;
-      for (let i = 0; i < total; i++) times[ids[i]!]!++;
-      let best = 0;
-      for (let id = 1; id < different; id++) if (times[id]! > times[best]!) best = id;
-      const at = ids.indexOf(best);
-      return (before[at + n]! - before[at]! + n - 1) * times[best]!;
-    },
-    repeated(n) {
-      if (count < n) return 0;
-      keys ??= openKeys(units, words);
-      return walk(keys, words, units, before, n);
-    },
+    top: commonest(words, before, topSizes),
+    repeated: repeatedSizes.map((n) => walk(keys, words, units, before, n)),
   };
 }
 
-interface Level {
-  n: number;
-  /** Number of the n-gram that starts at each word, by first appearance. */
-  ids: Int32Array;
-  different: number;
+/** Arrays that are used within one call and kept for the next: fresh ones for each text cost more than the counting. */
+const kept = new Map<string, Int32Array>();
+
+/** At least `length` numbers, of any content. */
+function ints(name: string, length: number): Int32Array {
+  let array = kept.get(name);
+  if (!array || array.length < length || (array.length > MOST_KEPT && length <= MOST_KEPT))
+    kept.set(name, (array = new Int32Array(Math.max(length, FEWEST_KEPT))));
+  return array;
 }
 
-/** N-grams of one word more: pairs of an n-gram's number and the next word's. */
-function longer({ n, ids }: Level, kinds: Int32Array, count: number): Level {
-  const total = count - n;
+const FEWEST_KEPT = 1 << 12;
+const MOST_KEPT = 1 << 18;
+
+/** An n-gram that occurs once. */
+const ALONE = -1;
+
+function commonest(words: Words, before: Int32Array, sizes: readonly number[]): (number | null)[] {
+  const { count, kinds, different } = words;
+  const largest = sizes.at(-1) ?? 0;
+  // The number of the n-gram at each word, for n = 1, 2 …; how often each number occurs; where it occurs first.
+  const ids = ints('ids', count);
+  ids.set(kinds);
+  let times = ints('times', Math.max(different, count));
+  let nextTimes = ints('next times', count);
+  times.fill(0, 0, different);
+  for (let i = 0; i < count; i++) times[ids[i]!]!++;
+  const first = ints('first', count);
+  const found = new Map<number, number | null>();
+  for (let n = 2; n <= largest; n++) {
+    const grams = count >= n ? lengthen(ids, times, nextTimes, first, kinds, count, n) : 0;
+    [times, nextTimes] = [nextTimes, times];
+    if (!sizes.includes(n)) continue;
+    let best = ALONE;
+    for (let id = 0; id < grams; id++) if (times[id]! > (best === ALONE ? 1 : times[best]!)) best = id;
+    const at = best === ALONE ? 0 : first[best]!;
+    const hits = best === ALONE ? 1 : times[best]!;
+    found.set(n, count < n ? null : (before[at + n]! - before[at]! + n - 1) * hits);
+  }
+  return sizes.map((n) => found.get(n)!);
+}
+
+/**
+ * Turns the numbers of (n − 1)-grams into those of n-grams, counts these and says how many there are. One of which a part
+ * occurs once occurs once: it gets no number, which is most of them in prose.
+ */
+function lengthen(
+  ids: Int32Array,
+  shorterTimes: Int32Array,
+  times: Int32Array,
+  first: Int32Array,
+  kinds: Int32Array,
+  count: number,
+  n: number,
+): number {
+  const total = count - n + 1;
   const { slots, base, mask } = freshSlots(total);
-  const longerIds = new Int32Array(total);
-  const first = new Int32Array(total);
+  const firstShorter = ints('first shorter', total);
   let different = 0;
   for (let i = 0; i < total; i++) {
     const a = ids[i]!;
-    const b = kinds[i + n]!;
+    const next = ids[i + 1]!;
+    if (a === ALONE || next === ALONE || shorterTimes[a] === 1 || shorterTimes[next] === 1) {
+      ids[i] = ALONE;
+      continue;
+    }
+    const b = kinds[i + n - 1]!;
     let hash = Math.imul(a, 0x9e3779b1) ^ Math.imul(b, 0x85ebca6b);
     hash ^= hash >>> 15;
     let slot = hash & mask;
@@ -72,18 +109,20 @@ function longer({ n, ids }: Level, kinds: Int32Array, count: number): Level {
       if (id < 0) {
         slots[slot] = base + different + 1;
         first[different] = i;
-        longerIds[i] = different++;
+        firstShorter[different] = a;
+        times[different] = 1;
+        ids[i] = different++;
         break;
       }
-      const other = first[id]!;
-      if (ids[other] === a && kinds[other + n] === b) {
-        longerIds[i] = id;
+      if (firstShorter[id] === a && kinds[first[id]! + n - 1] === b) {
+        times[id]!++;
+        ids[i] = id;
         break;
       }
       slot = (slot + 1) & mask;
     }
   }
-  return { n: n + 1, ids: longerIds, different };
+  return different;
 }
 
 const BASE = 0x01000193;
@@ -105,9 +144,9 @@ interface Keys {
 }
 
 function openKeys(units: Uint16Array, { count, bounds, kinds, different, example }: Words): Keys {
-  const polynomials = new Int32Array(different);
-  const powers = new Int32Array(different);
-  const inverses = new Int32Array(different);
+  const polynomials = ints('polynomials', different);
+  const powers = ints('powers', different);
+  const inverses = ints('inverses', different);
   for (let kind = 0; kind < different; kind++) {
     let [sum, power, back] = [0, 1, 1];
     for (let k = bounds[2 * example[kind]!]!; k < bounds[2 * example[kind]! + 1]!; k++) {
@@ -119,8 +158,9 @@ function openKeys(units: Uint16Array, { count, bounds, kinds, different, example
     powers[kind] = power;
     inverses[kind] = back;
   }
-  const sums = new Int32Array(count + 1);
-  const shifts = new Int32Array(count + 1);
+  const sums = ints('sums', count + 1);
+  const shifts = ints('shifts', count + 1);
+  sums[0] = 0;
   shifts[0] = 1;
   let power = 1;
   for (let i = 0; i < count; i++) {

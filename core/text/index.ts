@@ -1,6 +1,7 @@
 export * as characters from './characters.ts';
 export { chineseTokenizer } from './chinese.ts';
-export { openGrams } from './grams.ts';
+export { countGrams } from './grams.ts';
+export type { GramCounts } from './grams.ts';
 export { simpleSentences, simpleWords } from './simple.ts';
 export { spacyTokenizer } from './spacy.ts';
 export type { Tokenize } from './spacy.ts';

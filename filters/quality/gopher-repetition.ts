@@ -1,7 +1,10 @@
-import { openGrams } from '../../core/text/index.ts';
+import { countGrams } from '../../core/text/index.ts';
 import { defineFilter, share } from '../rules.ts';
 import { perLanguage } from './per-language.ts';
 import { repeatedLines, repeatedParagraphs } from './repeats.ts';
+
+const TOP_SIZES = [2, 3, 4];
+const REPEATED_SIZES = [5, 6, 7, 8, 9, 10];
 
 /** A page that says the same over and over: lists of links, generated text, a stuck template. */
 export const gopherRepetition = defineFilter({
@@ -29,26 +32,23 @@ export const gopherRepetition = defineFilter({
     const { units, length } = text;
     const paragraphs = repeatedParagraphs(text);
     const lines = repeatedLines(text);
-    const grams = openGrams(units, text.words);
-    const top = (n: number) => {
-      const characters = grams.top(n);
-      return characters === null ? null : share(characters, length);
-    };
-    const repeated = (n: number) => share(grams.repeated(n), length);
+    const { top, repeated } = countGrams(units, text.words, TOP_SIZES, REPEATED_SIZES);
+    const topShare = (i: number) => (top[i] === null ? null : share(top[i]!, length));
+    const repeatedShare = (i: number) => share(repeated[i]!, length);
     return {
       dup_para_frac: share(paragraphs.repeated, paragraphs.parts),
       dup_para_char_frac: share(paragraphs.characters, length),
       dup_line_frac: share(lines.repeated, lines.parts),
       dup_line_char_frac: share(lines.characters, length),
-      top_2_gram: top(2),
-      top_3_gram: top(3),
-      top_4_gram: top(4),
-      duplicated_5_n_grams: repeated(5),
-      duplicated_6_n_grams: repeated(6),
-      duplicated_7_n_grams: repeated(7),
-      duplicated_8_n_grams: repeated(8),
-      duplicated_9_n_grams: repeated(9),
-      duplicated_10_n_grams: repeated(10),
+      top_2_gram: topShare(0),
+      top_3_gram: topShare(1),
+      top_4_gram: topShare(2),
+      duplicated_5_n_grams: repeatedShare(0),
+      duplicated_6_n_grams: repeatedShare(1),
+      duplicated_7_n_grams: repeatedShare(2),
+      duplicated_8_n_grams: repeatedShare(3),
+      duplicated_9_n_grams: repeatedShare(4),
+      duplicated_10_n_grams: repeatedShare(5),
     };
   },
   rules: [
