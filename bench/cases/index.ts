@@ -3,6 +3,7 @@ import type { Bench } from '../harness.ts';
 /** Every family, loaded only when it is asked for. */
 export const BENCHES: Record<string, () => Promise<{ default: Bench }>> = {
   quickstart: () => import('./quickstart.ts'),
+  extraction: () => import('./extraction.ts'),
   filters: () => import('./filters.ts'),
   minhash: () => import('./minhash.ts'),
   tokenizer: () => import('./tokenizer.ts'),

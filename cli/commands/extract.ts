@@ -87,7 +87,8 @@ async function archive(path: string, terminal: Terminal): Promise<void> {
     }
     const stated = headerValues(content.headers, 'content-type')[0] ?? '';
     const mediaType = TEXT_TYPE.exec(stated)?.[1]?.toLowerCase();
-    if ((content.status ?? 200) !== 200 || !mediaType) continue;
+    if ((content.status ?? 200) !== 200 || !mediaType || /^https?:\/\/[^/]{1,300}\/robots\.txt$/i.test(url ?? ''))
+      continue;
     const charset = /charset\s{0,4}=\s{0,4}["']?([\w.:-]{1,40})/i.exec(stated)?.[1];
     const { id: _, ...rest } = line(id, content.body, { url, headers: content.headers, mediaType, charset });
     await writeRecord(terminal, { id, url, ...rest });

@@ -113,6 +113,7 @@ async function documentFrom(
   lake: string,
 ): Promise<{ document: Document } | Refusal> {
   if (!isTextType(c.media_type)) return { rule: 'not_html', evidence: c.media_type ?? 'no media type' };
+  if (/^https?:\/\/[^/]{1,300}\/robots\.txt$/i.test(c.url)) return { rule: 'robots_txt' };
   if (winner !== undefined) return { rule: 'superseded', evidence: winner };
   const stated = refusedBy(c.opt_outs, obey);
   if (stated) return { rule: `opt_out_${stated}`, verdict: 'refuse' };

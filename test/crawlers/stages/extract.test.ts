@@ -139,6 +139,7 @@ test('pages become documents in the order of the captures; the rest become decis
     { url: 'https://e.org/gone', body: 'x', over: { outcome: 'failed', reason: 'timeout' } },
     { url: 'https://e.org/broken', body: page(PROSE), over: { warc_offset: 3 } },
     { url: 'https://e.org/zip', body: Buffer.concat([Buffer.from('PK\u0003\u0004'), Buffer.alloc(3000, 1)]) },
+    { url: 'https://e.org/robots.txt', body: 'User-agent: *', type: 'text/plain' },
   ]);
   expect(rows.map((r) => [r.url, r.text, r.capture_id])).toEqual([
     ['https://e.org/1', PROSE, 'capture-0'],
@@ -160,9 +161,10 @@ test('pages become documents in the order of the captures; the rest become decis
     ['capture-7', 'no_text', 'drop', 'https://e.org/empty'],
     ['capture-10', refused[5]!.rule, 'drop', 'https://e.org/broken'],
     ['capture-11', 'undecodable', 'drop', 'https://e.org/zip'],
+    ['capture-12', 'robots_txt', 'drop', 'https://e.org/robots.txt'],
   ]);
   expect(['damaged', 'not_a_record']).toContain(refused[5]!.rule);
-  expect(report.counts).toEqual({ documents: 4, dropped: 7 });
+  expect(report.counts).toEqual({ documents: 4, dropped: 8 });
 });
 
 test('captures are split by the input: 1,201 of them make three parts, and a limit takes the first readable ones', async () => {
