@@ -5,7 +5,7 @@ import { CLASS, letterClasses, normalise, normalisedClasses, plainClasses } from
 export const SHINGLED_UNITS = 1 << 23;
 
 /** Tokens in a shingle. */
-export const SHINGLE_TOKENS = 5;
+const SHINGLE_TOKENS = 5;
 
 /** How a text is seen before it is cut: `plain` lower-cases only; `normalised` also does NFKC and drops punctuation. */
 export type Reading = 'plain' | 'normalised';
@@ -176,7 +176,7 @@ export const twin: ShingleKernel = {
 };
 
 /** Turns texts into code units in one buffer that grows with the longest text. */
-export function unitBuffer(): (text: string) => Uint16Array {
+function unitBuffer(): (text: string) => Uint16Array {
   let bytes = Buffer.alloc(1 << 16);
   return (text) => {
     if (bytes.length < text.length * 2) bytes = Buffer.alloc(text.length * 2 + (1 << 16));
@@ -216,7 +216,7 @@ export function createLetters(kernel = shingleKernel()): (text: string) => Uint1
 }
 
 /** How many values two ascending lists of distinct 64-bit words share. */
-export function intersection(a: BigUint64Array, b: BigUint64Array): number {
+function intersection(a: BigUint64Array, b: BigUint64Array): number {
   const x = new Uint32Array(a.buffer, a.byteOffset, a.length * 2);
   const y = new Uint32Array(b.buffer, b.byteOffset, b.length * 2);
   let shared = 0;

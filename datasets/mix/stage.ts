@@ -22,7 +22,7 @@ interface SnapshotFile {
 }
 
 /** Kept documents → a snapshot: what a model is trained on, shuffled and split by seeded hashes of the ids. */
-export const mix = defineStage<{ name: string; mix?: MixRecipe | undefined }, Params>({
+export default defineStage<{ name: string; mix?: MixRecipe | undefined }, Params>({
   name: 'mix',
   version: 1,
   module: 'datasets/mix/stage',
@@ -52,8 +52,6 @@ export const mix = defineStage<{ name: string; mix?: MixRecipe | undefined }, Pa
     }
   },
 });
-
-export default mix;
 
 /** The files of one split, at least one, so that a reader finds its columns. */
 async function writeSplit(db: DuckDBConnection, split: string, io: TaskContext): Promise<SnapshotFile[]> {

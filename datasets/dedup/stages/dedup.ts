@@ -20,7 +20,7 @@ type Params = Pick<DedupRecipe, 'threshold' | 'recall' | 'functions' | 'normalis
  * no part. Documents are numbered in the keeper's order, best first, so a kept document always has the lower number.
  * Memory: 16 bytes a document, the database's limit, and one component's kept documents.
  */
-export const dedup = defineStage<{ dedup?: DedupRecipe | undefined }, Params>({
+export default defineStage<{ dedup?: DedupRecipe | undefined }, Params>({
   name: 'dedup',
   version: 1,
   module: 'datasets/dedup/stages/dedup',
@@ -51,8 +51,6 @@ export const dedup = defineStage<{ dedup?: DedupRecipe | undefined }, Params>({
     }
   },
 });
-
-export default dedup;
 
 const paths = (io: TaskContext, stage: string, folder: string) =>
   filesIn(only(io.inputs, stage), folder).map((f) => join(io.lake, f.path));

@@ -14,7 +14,7 @@ interface Params {
 }
 
 /** Documents → fingerprint and MinHash signature of their edited text. The threshold is not in the key: changing it reads no text. */
-export const signatures = defineStage<{ dedup?: DedupRecipe | undefined }, Params>({
+export default defineStage<{ dedup?: DedupRecipe | undefined }, Params>({
   name: 'signatures',
   version: 1,
   module: 'datasets/dedup/stages/signatures',
@@ -48,5 +48,3 @@ export const signatures = defineStage<{ dedup?: DedupRecipe | undefined }, Param
     return { documents: rows.rows, shingles };
   },
 });
-
-export default signatures;

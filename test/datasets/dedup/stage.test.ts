@@ -3,8 +3,8 @@ import { expect, test } from 'vitest';
 import { decisions, duplicates, type Duplicate } from '../../../core/records/index.ts';
 import { createShingler, jaccard } from '../../../core/text/shingles.ts';
 import { dedupRecipe } from '../../../datasets/dedup/recipe.ts';
-import { dedup } from '../../../datasets/dedup/stages/dedup.ts';
-import { signatures } from '../../../datasets/dedup/stages/signatures.ts';
+import dedup from '../../../datasets/dedup/stages/dedup.ts';
+import signatures from '../../../datasets/dedup/stages/signatures.ts';
 import { sharedData } from '../../shared.ts';
 import {
   dice,

@@ -7,7 +7,7 @@ import { writeTable } from '../../../core/lake/parquet.ts';
 import { column, decisions, defineTable, optional, snapshot, type Columns } from '../../../core/records/index.ts';
 import { defineStage } from '../../../core/stage/index.ts';
 import { mixRecipe, narrowed } from '../../../datasets/mix/recipe.ts';
-import { mix } from '../../../datasets/mix/stage.ts';
+import mix from '../../../datasets/mix/stage.ts';
 import { filesBelow, madeText, rowsIn, runStages, stagesBefore, temporaryLake, type Before } from '../lake.ts';
 
 async function mixed(before: Before, section: object = {}) {
