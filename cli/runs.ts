@@ -1,9 +1,9 @@
-import { statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { GarnerError, nearest } from '../core/errors.ts';
 import { currentOutputs, recipeManifests } from '../core/lake/lake.ts';
 import { recipeManifestPath } from '../core/lake/layout.ts';
-import type { Output } from '../core/stage/index.ts';
+import { markerPath, readMarker, type Output } from '../core/stage/marker.ts';
 import { checkpointsIn } from '../trainer/checkpoint/checkpoint.ts';
 
 /** Stages whose outputs are runs, in the order of the arrow. */
@@ -12,18 +12,35 @@ const TRAINING = ['pretrain', 'finetune'];
 /** The name of a run. */
 export const runName = (run: Output): string => String(run.facts['name']);
 
-/** All finished runs that recipes stand for, the latest recipe's last. */
+/**
+ * All finished runs: first those that no recipe stands for any more (a later run of it changed or failed), the oldest first;
+ * then those that recipes stand for, the latest recipe's last.
+ */
 export function allRuns(lake: string): Output[] {
   const age = (name: string) => statSync(recipeManifestPath(lake, name)).mtimeMs;
   const recipes = recipeManifests(lake)
     .map((m) => m.name)
     .toSorted((a, b) => age(a) - age(b));
-  const runs = recipes.flatMap((recipe) =>
+  const current = recipes.flatMap((recipe) =>
     currentOutputs(lake, recipe)
       .filter((o) => TRAINING.includes(o.stage))
       .toSorted((a, b) => TRAINING.indexOf(a.stage) - TRAINING.indexOf(b.stage)),
   );
-  return [...new Map(runs.map((run) => [run.key, run])).values()];
+  const keys = new Set(current.map((run) => run.key));
+  const others = finishedRuns(lake).filter((run) => !keys.has(run.key));
+  return [...others, ...new Map(current.map((run) => [run.key, run])).values()];
+}
+
+/** Every marker of a run, the oldest first. */
+function finishedRuns(lake: string): Output[] {
+  const found = TRAINING.flatMap((stage) => {
+    const folder = join(lake, 'stages', stage);
+    return (existsSync(folder) ? readdirSync(folder) : []).flatMap((key) => {
+      const run = readMarker(lake, stage, stage, key);
+      return run ? [{ run, time: statSync(markerPath(lake, stage, stage, key)).mtimeMs }] : [];
+    });
+  });
+  return found.toSorted((a, b) => a.time - b.time).map(({ run }) => run);
 }
 
 /** A run by its name or by the beginning of its key; the last one without either. Throws a GarnerError that names the runs there are. */
