@@ -49,7 +49,7 @@ const filterSection = (filter: Filter) =>
         ]),
       ),
     )
-    .optional()
+    .nullish()
     .describe(filter.about);
 
 /** The filters of a recipe, made from their tables: `gopher_quality: { gopher_short_doc: 30, gopher_too_many_hashes: never }`. */
@@ -85,7 +85,7 @@ export function chosenFilters(recipe: NonNullable<FiltersRecipe['filters']>): { 
     .filter((name) => recipe[name] !== undefined)
     .map((name) => {
       const filter = FILTERS.find((f) => f.name === name)!;
-      return { filter, rules: changeRules(filter.rules, recipe[name] as Record<string, Change>) };
+      return { filter, rules: changeRules(filter.rules, (recipe[name] ?? {}) as Record<string, Change>) };
     });
 }
 

@@ -26,6 +26,15 @@ test('filters come in the order of the recipe, with their changes', () => {
   expect(filters).toMatchObject({ words: 'spacy' });
 });
 
+test('a filter that is only named keeps its published numbers', () => {
+  const { filters } = read('filters:\n  fineweb:\n  c4:\n');
+  const chosen = chosenFilters(filters as Parameters<typeof chosenFilters>[0]);
+  expect(chosen.map((c) => [c.filter.name, c.rules.length === c.filter.rules.length])).toEqual([
+    ['fineweb', true],
+    ['c4', true],
+  ]);
+});
+
 test.each([
   {
     yaml: 'filters:\n  gopher_qualty: {}\n',

@@ -142,6 +142,12 @@ test('a changed threshold re-runs the verdicts alone, another filter only itself
   ).toEqual(['fineweb', 'gopher_quality']);
 });
 
+test('without a filter every document is kept, and its language is known', async () => {
+  const { rows, reports } = await runFilters({});
+  expect(rows.map((r) => r.rule)).toEqual(Object.keys(TEXTS).map(() => 'kept'));
+  expect(reports.find((r) => r.stage === 'measure')!.units.map((u) => u.name)).toEqual(['language']);
+});
+
 test('the same input gives the same bytes', async () => {
   const { output } = await runFilters(FILTERS);
   const other = await openLake(mkdtempSync(join(tmpdir(), 'garner-filters-')));
