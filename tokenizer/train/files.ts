@@ -1,5 +1,5 @@
 import { linesOf } from '../../core/files.ts';
-import { LETTER, WHITE_SPACE } from '../encode/classes.ts';
+import { LETTER, NUMBER, WHITE_SPACE } from '../encode/classes.ts';
 import { classOf } from '../encode/split.ts';
 
 /** Text is handed on in pieces of about this size [bytes]. */
@@ -10,28 +10,31 @@ const LONGEST_LINE = 64 << 20;
 const LINE_FEED = 10;
 
 /**
- * A stream of plain text in chunks. It is cut between a single line feed and a letter: there a pre-token ends
+ * A stream of plain text in chunks. It is cut between a single line feed and a letter or digit: there a pre-token ends
  * under every split pattern, so that the chunks have the pre-tokens of the whole.
  */
 export async function* chunksOf(bytes: AsyncIterable<Uint8Array>, chunk: number = CHUNK): AsyncGenerator<Uint8Array> {
   let held: Uint8Array[] = [];
   let size = 0;
+  let wanted = chunk;
   for await (const part of bytes) {
     held.push(part);
     size += part.length;
-    if (size < chunk) continue;
+    if (size < wanted) continue;
     const whole = Buffer.concat(held);
     const cut = lastBorder(whole) ?? (size > MOST_HELD ? size : 0);
     if (cut > 0) yield whole.subarray(0, cut);
-    held = [whole.subarray(cut)];
+    held = [cut === 0 ? whole : Buffer.from(whole.subarray(cut))];
     size -= cut;
+    // Where there was no border, the next search waits until there is twice as much: time stays linear.
+    wanted = Math.max(chunk, 2 * size);
   }
   if (size > 0) yield Buffer.concat(held);
 }
 
 function lastBorder(bytes: Uint8Array): number | undefined {
   for (let i = bytes.lastIndexOf(LINE_FEED); i > 0; i = bytes.lastIndexOf(LINE_FEED, i - 1))
-    if (classOf(bytes, i + 1) & LETTER && !(classBefore(bytes, i) & WHITE_SPACE)) return i + 1;
+    if (classOf(bytes, i + 1) & (LETTER | NUMBER) && !(classBefore(bytes, i) & WHITE_SPACE)) return i + 1;
   return undefined;
 }
 

@@ -144,6 +144,14 @@ test.each(SPLITS)('%s: text read in chunks has the pre-tokens of the whole', asy
   expect(await trainTokenizer(chunks, { split, vocabulary: 600 })).toEqual(whole);
 });
 
+test('text without any place to cut it is held until its end', async () => {
+  const text = Buffer.from('\n '.repeat(20_000));
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of chunksOf(inParts(text, randomNumbers(1)), 1024)) chunks.push(chunk);
+  expect(chunks).toHaveLength(1);
+  expect(Buffer.compare(chunks[0]!, text)).toBe(0);
+});
+
 test('JSON lines: a line without a text is named by its number', async () => {
   const lines = Buffer.from('{"text":"one"}\n\nnot json\n{"id":1}\n{"text":"two"}\n[1]\n');
   const bad: number[] = [];
