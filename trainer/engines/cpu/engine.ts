@@ -25,7 +25,6 @@ export function loadKernels(): Library | null {
     flags: ['-O3', '-fno-math-errno', ...(process.platform === 'linux' ? ['-Wl,-z,nodelete'] : [])],
     functions: {
       pool_open: { returns: 'i64', arguments: [{ name: 'threads', type: 'i32' }] },
-      pool_close: { returns: 'void', arguments: [{ name: 'pool', type: 'ptr' }] },
       pool_run: {
         returns: 'void',
         arguments: [
@@ -43,6 +42,19 @@ export function loadKernels(): Library | null {
   });
 }
 
+const teams = new Map<number, bigint>();
+
+/** A team of threads for all engines of that many: their calls never run at one time, and a decoder is opened often. */
+function teamOf(threads: number, library: Library): bigint {
+  const known = teams.get(threads);
+  if (known !== undefined) return known;
+  const pool = BigInt(library.call['pool_open']!(threads));
+  if (pool === 0n)
+    throw new GarnerError({ what: `the system gives no ${threads} threads`, hint: 'ask for fewer with --threads' });
+  teams.set(threads, pool);
+  return pool;
+}
+
 /**
  * C kernels on a team of `threads`: one call from here runs a whole list. Results are the same bits from run to run and
  * for every number of threads. Null where there is no C compiler.
@@ -50,14 +62,11 @@ export function loadKernels(): Library | null {
 export function openCpu(threads: number): Engine | null {
   const library = loadKernels();
   if (!library) return null;
-  const { pool_open, pool_close, pool_run, kernel_number, address_of } = library.call as Record<
-    'pool_open' | 'pool_close' | 'pool_run' | 'kernel_number' | 'address_of',
+  const { pool_run, kernel_number, address_of } = library.call as Record<
+    'pool_run' | 'kernel_number' | 'address_of',
     Library['call'][string]
   >;
-  const opened = pool_open(threads);
-  if (Number(opened) === 0)
-    throw new GarnerError({ what: `the system gives no ${threads} threads`, hint: 'ask for fewer with --threads' });
-  const pool = BigInt(opened);
+  const pool = teamOf(threads, library);
   const addressOf = (view: ArrayBufferView) => BigInt(address_of(view as Float32Array));
 
   const allocate = (bytes: number) => {
@@ -109,15 +118,14 @@ export function openCpu(threads: number): Engine | null {
         views.forEach((view, slot) => (list[i * WORDS + 2 + slot] = addressOf(view)));
         values.forEach((value, n) => (asDoubles[i * WORDS + 2 + SLOTS + n] = value));
       });
-      const held = calls.map((call) => call.views);
       return () => {
-        if (!open || held.length !== calls.length) throw new Error('the engine is closed');
+        if (!open) throw new Error('the engine is closed');
+        // `calls` is named here, so that this function keeps its views alive: the list has addresses only
         pool_run(pool, list, calls.length, scratch, shared, each);
       };
     },
     scratchBytes: () => scratch.length,
     close() {
-      if (open) pool_close(pool);
       open = false;
     },
   };
