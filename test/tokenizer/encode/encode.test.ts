@@ -50,9 +50,9 @@ test('pre-tokens around the border between scanning and heap give the same ids',
 test('a megabyte of one letter is no matter of minutes', () => {
   for (const letter of ['a', ' ', '\n', '!', '中']) {
     const text = letter.repeat(1_000_000 / Buffer.byteLength(letter));
-    const started = performance.now();
+    const started = process.cpuUsage();
     const ids = open['cl100k']!.kernel.encode(text);
-    expect(performance.now() - started).toBeLessThan(5000);
+    expect(process.cpuUsage(started).user / 1000).toBeLessThan(2000);
     expect(open['cl100k']!.kernel.decode(ids)).toBe(text);
   }
 });
