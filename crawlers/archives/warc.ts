@@ -32,7 +32,8 @@ export interface WarcDamage {
   reason: string;
 }
 
-export const LONGEST_BLOCK = 64 << 20;
+/** Blocks beyond this are passed over [bytes]. */
+const LONGEST_BLOCK = 64 << 20;
 
 /** The first value of a named field, by its name in any case; undefined where it is missing. `<uri>` of old writers loses its brackets. */
 export function field(record: Pick<WarcRecord, 'fields'>, name: string): string | undefined {

@@ -82,6 +82,7 @@ export type GuardedLookup = (
   callback: (error: NodeJS.ErrnoException | null, address: string | LookupAddress[], family?: number) => void,
 ) => void;
 
+/** Code of the error with which a connection to a refused address fails. */
 export const REFUSED_ADDRESS = 'GARNER_ADDRESS';
 
 const bare = (host: string) =>

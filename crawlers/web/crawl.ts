@@ -105,11 +105,11 @@ export async function crawl(o: CrawlOptions): Promise<CrawlResult> {
   let batchDone: (() => void) | null = null;
   let over = false;
 
-  const settle = async (entries: readonly Entry[], m: Manners): Promise<Map<string, Settled>> => {
+  const settle = async (entries: readonly Entry[], m: Manners): Promise<(url: string) => Settled> => {
     manners = m;
     for (const e of entries) if (!log.has(e.url)) hosts.add(e);
     if (hosts.open > 0) await new Promise<void>((resolve) => (batchDone = resolve));
-    return new Map(entries.map((e) => [e.url, log.get(e.url)]));
+    return (url) => log.get(url);
   };
   /** A site that cannot be reached several times in a row is left alone: what waits for it has failed. */
   const closeIfDown = (entry: Entry, row: Capture) => {

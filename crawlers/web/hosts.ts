@@ -29,6 +29,7 @@ interface Host<E> {
   inLine: boolean;
 }
 
+/** Empty queues; `parallel`: requests side by side to one host [count]. Knows no clock: times are given [ms]. */
 export function createHosts<E extends Waiting>(parallel: number): Hosts<E> {
   const hosts = new Map<string, Host<E>>();
   /** Hosts with something waiting, in turn. */

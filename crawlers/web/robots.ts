@@ -44,7 +44,7 @@ function productToken(value: string): string {
  * escapes of unreserved characters undone, others with upper-case digits. `literal`: a star or dollar sign of a URL is
  * no wildcard, and stands escaped (RFC 9309 §2.2.3).
  */
-export function robotsPath(text: string, literal: boolean): string {
+function robotsPath(text: string, literal: boolean): string {
   const escaped = text.replace(/[^\x21-\x7e]+/g, (run) => encodeURIComponent(run.toWellFormed()));
   const even = escaped.replace(/%([0-9a-f]{2})/gi, (whole, hex: string) => {
     const c = String.fromCharCode(Number.parseInt(hex, 16));

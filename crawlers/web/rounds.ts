@@ -10,8 +10,8 @@ export interface RoundsOptions {
   scope: Scope;
   /** Our product token in lower case. */
   agent: string;
-  /** Has every entry fetched that is not settled yet, and says what became of each. */
-  settle: (entries: readonly Entry[], manners: Manners) => Promise<Map<string, Settled>>;
+  /** Has every entry fetched that is not settled yet; gives a reader of what became of each, so that a level is not held. */
+  settle: (entries: readonly Entry[], manners: Manners) => Promise<(url: string) => Settled>;
 }
 
 /** What the sites' robots.txt ask for, as far as it is known. */
@@ -99,7 +99,7 @@ export async function walkRounds({ recipe, scope, agent, settle }: RoundsOptions
     for (const e of fresh.values()) seen.add(e.url);
     const settled = await settle([...fresh.values()].toSorted(byUrl), manners);
     for (const [origin, e] of fresh) {
-      const { text, reason } = settled.get(e.url)!.robots!;
+      const { text, reason } = settled(e.url).robots!;
       const rules = text === null ? null : parseRobots(text, agent);
       const tooSlow = (rules?.delay ?? 0) > LONGEST_DELAY;
       robots.set(origin, { rules: tooSlow ? null : rules, reason: tooSlow ? 'crawl_delay' : (reason ?? 'robots') });
@@ -154,7 +154,7 @@ export async function walkRounds({ recipe, scope, agent, settle }: RoundsOptions
       const settled = await settle(asked, manners);
       round = new Map();
       for (const e of asked) {
-        const result = settled.get(e.url)!;
+        const result = settled(e.url);
         outside += result.outside;
         follow(e, result, round);
         for (const link of result.links) offerLink(link, e.url);

@@ -2,7 +2,7 @@ import type { CrawlRecipe } from './recipe.ts';
 import { matchesWildcard } from './wildcard.ts';
 
 /** Escapes of unreserved characters are undone, the digits of the others are upper-case (RFC 3986 §6.2.2). */
-export const normaliseEscapes = (text: string): string =>
+const normaliseEscapes = (text: string): string =>
   text.replace(/%([0-9a-f]{2})/gi, (whole, hex: string) => {
     const c = String.fromCharCode(Number.parseInt(hex, 16));
     return /[A-Za-z0-9\-._~]/.test(c) ? c : whole.toUpperCase();
@@ -39,6 +39,7 @@ export interface Scope {
 /** Host with port where it is not the scheme's own, so that two servers on one machine are two sites. */
 export const siteOf = (url: URL): string => url.host.toLowerCase();
 
+/** The scope of a recipe: the sites of its seeds (host and port), the hosts it names, and its patterns. */
 export function createScope(recipe: Pick<CrawlRecipe, 'seeds' | 'scope'>): Scope {
   const sites = new Set(recipe.seeds.map((s) => siteOf(new URL(s))));
   const { hosts, include, exclude } = recipe.scope;

@@ -43,6 +43,7 @@ const LONGEST_ROBOTS = 1 << 20;
 const LONGEST_WAIT_MS = 120_000;
 const RATIO = 200;
 
+/** What fetches, archives and judges one URL at a time; keeps a connection a lane. Faults of the outside world are rows, never exceptions. */
 export function createVisitor(o: VisitorOptions): Visitor {
   const { recipe, writer, guard } = o;
   const lanes = new Map<string, Lane>();
