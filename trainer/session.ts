@@ -3,15 +3,16 @@ import { openEngine } from './engines/open.ts';
 import { checkConfig, type ModelConfig } from './model/config.ts';
 import { initialise } from './model/initialise.ts';
 import { weightsOf } from './model/weights.ts';
-import { HYPER } from './ops/adamw/reference.ts';
 import type { Numbers, Tensor } from './ops/define.ts';
+import { setUpdate, type UpdateOptions } from './optimizer/adamw.ts';
 import { fillTable } from './ops/rope/reference.ts';
 import { layOut, plan } from './program/plan.ts';
 import { bind, reserveArena, viewOf } from './program/replay.ts';
-import { trainingPrograms } from './program/training.ts';
+import { trainingPrograms } from './session/programs.ts';
 
 export type { ModelConfig } from './model/config.ts';
-export { openDecoder, type Decoder, type DecoderOptions } from './program/decoder.ts';
+export type { UpdateOptions } from './optimizer/adamw.ts';
+export { openDecoder, type Decoder, type DecoderOptions } from './session/decoder.ts';
 
 export interface SessionOptions {
   /** Rows of a micro-batch. */
@@ -32,20 +33,6 @@ export interface NamedTensor {
   gradient: Float32Array;
   /** Whether weight decay applies. */
   decay: boolean;
-}
-
-export interface UpdateOptions {
-  /** Counts from 1. */
-  step: number;
-  learningRate: number;
-  /** Multiplies every gradient first: 1 / trained tokens makes the mean of losses out of their sum. */
-  gradientScale: number;
-  /** The greatest global norm; Infinity never clips. */
-  clip: number;
-  beta1: number;
-  beta2: number;
-  epsilon: number;
-  weightDecay: number;
 }
 
 export interface TrainingSession {
@@ -164,11 +151,10 @@ export function openSession(config: ModelConfig, options: SessionOptions): Train
     zeroGradients: () => void zones.gradients.fill(0),
     forwardBackward: (tokens, targets, documents) => pass('learn', tokens, targets, documents),
     evaluate: (tokens, targets, documents) => pass('judge', tokens, targets, documents),
-    update(o) {
-      const corrected = { ...o, correction1: 1 - o.beta1 ** o.step, correction2: 1 - o.beta2 ** o.step };
-      HYPER.forEach((name, i) => (inputs.hyper[i] = corrected[name]));
+    update(what) {
+      setUpdate(inputs.hyper, what);
       run.update();
-      return { gradientNorm: inputs.norm[0]! * Math.abs(o.gradientScale) };
+      return { gradientNorm: inputs.norm[0]! * Math.abs(what.gradientScale) };
     },
     memory: () => ({
       weights: bytes.weights,

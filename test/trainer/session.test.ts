@@ -11,7 +11,7 @@ import { fillTable } from '../../trainer/ops/rope/reference.ts';
 import type { Tensor } from '../../trainer/ops/define.ts';
 import { layOut, plan } from '../../trainer/program/plan.ts';
 import { bind, reserveArena, viewOf, type Region } from '../../trainer/program/replay.ts';
-import { trainingPrograms } from '../../trainer/program/training.ts';
+import { trainingPrograms } from '../../trainer/session/programs.ts';
 import { verify } from '../../trainer/program/verify.ts';
 import { openSession, type SessionOptions, type TrainingSession } from '../../trainer/session.ts';
 import { distance } from './ops/harness.ts';

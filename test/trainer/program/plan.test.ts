@@ -8,7 +8,7 @@ import { swiglu } from '../../../trainer/ops/swiglu/op.ts';
 import { differentiate } from '../../../trainer/program/differentiate.ts';
 import { explain, plan, type Program } from '../../../trainer/program/plan.ts';
 import { record } from '../../../trainer/program/record.ts';
-import { trainingPrograms } from '../../../trainer/program/training.ts';
+import { trainingPrograms } from '../../../trainer/session/programs.ts';
 import { verify } from '../../../trainer/program/verify.ts';
 
 const input = (name: string, shape: number[], type: 'f32' | 'i32' = 'f32'): Tensor => ({

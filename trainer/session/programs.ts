@@ -1,14 +1,12 @@
 import type { ModelConfig } from '../model/config.ts';
 import { head, llama } from '../model/llama.ts';
 import { weightsOf } from '../model/weights.ts';
-import { adamw } from '../ops/adamw/op.ts';
-import { HYPER } from '../ops/adamw/reference.ts';
 import { crossEntropy } from '../ops/cross-entropy/op.ts';
 import { sizeOf, type ElementType, type Shape, type Tensor, type Zone } from '../ops/define.ts';
-import { gradientNorm, normLength } from '../ops/gradient-norm/op.ts';
-import { differentiate } from './differentiate.ts';
-import type { Program } from './plan.ts';
-import { record } from './record.ts';
+import { updateCalls, updateTensors } from '../optimizer/adamw.ts';
+import { differentiate } from '../program/differentiate.ts';
+import type { Program } from '../program/plan.ts';
+import { record } from '../program/record.ts';
 
 /** The tensors of the fixed zones: they keep their place from step to step. */
 export interface Fixed {
@@ -50,8 +48,7 @@ export function trainingPrograms(config: ModelConfig, batch: number, sequence: n
     positions: tensor('positions', [rows], 'inputs', 'i32'),
     starts: tensor('starts', [rows], 'inputs', 'i32'),
     table: tensor('table', [sequence, config.headSize], 'inputs'),
-    hyper: tensor('hyper', [HYPER.length], 'inputs', 'f64'),
-    norm: tensor('norm', [normLength(size)], 'inputs', 'f64'),
+    ...updateTensors(size),
   };
   const whole: Fixed['whole'] = {
     weight: tensor('weights', [size], 'weights'),
@@ -69,21 +66,11 @@ export function trainingPrograms(config: ModelConfig, batch: number, sequence: n
   const learned = record(forward);
   const { calls } = differentiate(learned.tape, { weightGradient: (w) => gradients[weights.indexOf(w)]! });
   const judged = record(forward);
-  const { first, second } = whole;
   const decayed = specs.reduce((n, { shape, decay }) => n + (decay ? sizeOf(shape) : 0), 0);
   return {
     fixed: { weights, gradients, inputs, whole },
     learn: { calls: [...learned.tape.calls, ...calls], keep: [learned.result], loss: learned.result },
     judge: { calls: judged.tape.calls, keep: [judged.result], loss: judged.result },
-    update: {
-      calls: [
-        gradientNorm({ norm: inputs.norm, gradient: whole.gradient }, { size }),
-        adamw(
-          { weight: whole.weight, first, second, gradient: whole.gradient, norm: inputs.norm, hyper: inputs.hyper },
-          { size, decayed },
-        ),
-      ],
-      keep: [],
-    },
+    update: { calls: updateCalls(whole, inputs, { size, decayed }), keep: [] },
   };
 }

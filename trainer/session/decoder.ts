@@ -5,9 +5,9 @@ import { head, llamaCached } from '../model/llama.ts';
 import { weightsOf } from '../model/weights.ts';
 import type { Tensor } from '../ops/define.ts';
 import { fillTable } from '../ops/rope/reference.ts';
-import { layOut, plan, type Program } from './plan.ts';
-import { record } from './record.ts';
-import { bind, reserveArena, viewOf } from './replay.ts';
+import { layOut, plan, type Program } from '../program/plan.ts';
+import { record } from '../program/record.ts';
+import { bind, reserveArena, viewOf } from '../program/replay.ts';
 
 /** Tokens of a prompt that go through the model at once. */
 const CHUNK = 32;
