@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { explainSystemError, GarnerError } from '../../core/errors.ts';
 import { nativeEncoder } from './native.ts';
 import type { SplitName } from './patterns.ts';
@@ -39,6 +39,8 @@ export interface LoadOptions {
   engine?: 'typescript' | undefined;
 }
 
+/** The largest vocabularies in use take some 30 MB. */
+const LARGEST = 256 << 20;
 const NOTHING = new Uint8Array(0);
 const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
@@ -72,6 +74,13 @@ export function loadTokenizer(source: string | Vocabulary, options: LoadOptions 
 export function readVocabulary(path: string, split?: SplitName): Vocabulary {
   let text: string;
   try {
+    if (statSync(path).size > LARGEST)
+      throw new GarnerError({
+        what: 'the file is too large for a tokenizer',
+        where: path,
+        hint: 'name a tokenizer.json',
+        fault: 2,
+      });
     text = readFileSync(path, 'utf8');
   } catch (error) {
     throw explainSystemError(error, path);

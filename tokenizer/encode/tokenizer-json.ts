@@ -13,6 +13,11 @@ const preTokenizer = z.looseObject({
   add_prefix_space: z.boolean().optional(),
 });
 
+const isVocab = (value: unknown): boolean =>
+  typeof value === 'object' &&
+  value !== null &&
+  Object.values(value).every((id) => Number.isInteger(id) && id >= 0 && id < MOST_TOKENS);
+
 const fileSchema = z.looseObject({
   added_tokens: z
     .array(
@@ -33,13 +38,8 @@ const fileSchema = z.looseObject({
   }),
   model: z.looseObject({
     type: z.string().nullish(),
-    vocab: z.record(
-      z.string(),
-      z
-        .int()
-        .min(0)
-        .max(MOST_TOKENS - 1),
-    ),
+    // Not z.record: a token may be called __proto__, and code has it.
+    vocab: z.custom<Record<string, number>>(isVocab, 'tokens with their ids are expected'),
     merges: z.array(z.union([z.string(), z.tuple([z.string(), z.string()])])).max(MOST_MERGES),
     ignore_merges: z.boolean().nullish(),
   }),
@@ -73,7 +73,7 @@ export function readTokenizerJson(text: string, where: string): Vocabulary {
   const blank = file.added_tokens.find((t) => t.special === false && t.content.trim() === '');
   if (blank) throw refuse(`added token ${blank.id} takes white space out of the text before it is split`, kind);
   const added = new Map(file.added_tokens.map((t) => [t.content, t.id]));
-  const size = Math.max(...[...Object.values(file.model.vocab), ...added.values()].map((id) => id + 1), 0);
+  const size = [...Object.values(file.model.vocab), ...added.values()].reduce((n, id) => Math.max(n, id + 1), 0);
   const tokens = Array.from({ length: size }, (): Uint8Array => new Uint8Array());
   for (const [token, id] of Object.entries(file.model.vocab)) {
     if (added.has(token)) continue;
@@ -129,7 +129,8 @@ function splitOf(given: PreTokenizer & { pretokenizers?: PreTokenizer[] | undefi
  */
 export function writeTokenizerJson(v: Vocabulary): string {
   if (!v.merges) throw new Error('a ranks file has no list of merges to write');
-  const vocab: Record<string, number> = {};
+  // Without a prototype, so that a token may be called __proto__.
+  const vocab = Object.create(null) as Record<string, number>;
   for (const [id, bytes] of v.tokens.entries()) if (bytes.length > 0) vocab[toAlphabet(bytes)] = id;
   const merges: [string, string][] = [];
   for (let i = 0; i < v.merges.length; i += 3)

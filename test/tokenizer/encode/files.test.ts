@@ -70,6 +70,17 @@ test('a written tokenizer.json reads back as the same vocabulary, byte for byte'
   expect(writeTokenizerJson({ ...small })).toBe(writeTokenizerJson(small));
 });
 
+test('a token may be called __proto__', () => {
+  const letters = [...Buffer.from('__proto__')];
+  const merges = letters.slice(1).flatMap((letter, i) => [i === 0 ? letters[0]! : 255 + i, letter]);
+  const path = write(writeTokenizerJson(vocabularyOf(Uint32Array.from(merges), 'gpt2')));
+  for (const engine of [undefined, 'typescript'] as const) {
+    const tokenizer = loadTokenizer(path, { engine });
+    expect(tokenizer.decode([263])).toBe('__proto__');
+    expect(Array.from(tokenizer.encodeBytes(Buffer.from('__')))).toEqual([256]);
+  }
+});
+
 test('merges as strings, and the pre-tokenizer of GPT-2 files', () => {
   const file = smallJson();
   file.model['merges'] = (file.model['merges'] as string[][]).map((m) => m.join(' '));
