@@ -50,7 +50,7 @@ export interface Text {
 
 /** What stored words depend on beside the Unicode tables of this Node. */
 export const wordsVersion = (rule: WordRule): string =>
-  rule === 'simple' ? 'simple 1' : `spacy 3.8 rules 1, jieba ${dependencyVersion('@node-rs/jieba')} cut 1`;
+  rule === 'simple' ? 'simple 1' : `spacy 3.8 rules 2, jieba ${dependencyVersion('@node-rs/jieba')} cut 1`;
 
 /** Longer texts are measured by their beginning, so that time and memory stay bounded [code units]. */
 export const MEASURED = 1 << 20;

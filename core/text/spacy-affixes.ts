@@ -5,6 +5,27 @@ import { codePointAt, isHigh, isLow } from './units.ts';
 // spaCy's prefixes, suffixes and infixes (spacy/lang/punctuation.py, spacy/lang/en/punctuation.py; MIT) as scans of
 // bounded length at one place: as patterns they search the whole chunk for each affix.
 
+/** Where languages differ. */
+export interface Style {
+  /** What a hyphen may follow to be cut out of a chunk: letters, letters and digits, or nothing. */
+  hyphens: 'letters' | 'words' | 'none';
+  /** `'s` and dashes are cut off the end. */
+  possessive: boolean;
+  /** A full stop is not cut off a number (`6.` is a word), nor a sign behind one cut out; a slash is cut off the end. */
+  ordinals: boolean;
+  /** `l'` is cut off the front, and `qu'il` behind the quote; `-vous` off the end. */
+  french: boolean;
+}
+
+/** Rules of any language that has none of its own here, and those of English, German, Spanish and French. */
+export const STYLES = {
+  xx: { hyphens: 'letters', possessive: true, ordinals: false, french: false },
+  en: { hyphens: 'words', possessive: true, ordinals: false, french: false },
+  de: { hyphens: 'none', possessive: false, ordinals: true, french: false },
+  es: { hyphens: 'none', possessive: false, ordinals: false, french: false },
+  fr: { hyphens: 'letters', possessive: false, ordinals: false, french: true },
+} as const satisfies Record<string, Style>;
+
 const IS_ALPHA = 1;
 const IS_LOWER = 2;
 const IS_UPPER = 4;
@@ -79,6 +100,7 @@ function standsAt(units: Uint16Array, i: number, end: number, wanted: readonly n
 }
 
 const DOT = 0x2e;
+const SLASH = 0x2f;
 const PLUS = 0x2b;
 const DOLLAR = 0x24;
 const ELLIPSIS = 0x2026;
@@ -86,8 +108,9 @@ const APOSTROPHE = 0x27;
 const RIGHT_QUOTE = 0x2019;
 
 /** Length of the prefix that is cut off a chunk; 0: none. */
-export function prefixLength(units: Uint16Array, start: number, end: number): number {
+export function prefixLength(units: Uint16Array, start: number, end: number, style: Style): number {
   const unit = units[start]!;
+  if (style.french && ELIDED.has(unit) && isElision(units, start, start + 2, end)) return 2;
   const flags = flagsAt(units, start, end);
   if (flags & IS_PREFIX) return isHigh(unit) ? 2 : 1;
   if (unit === PLUS) return start + 1 < end && isDigit(units[start + 1]) ? 0 : 1;
@@ -101,14 +124,19 @@ export function prefixLength(units: Uint16Array, start: number, end: number): nu
 }
 
 /** Length of the suffix that is cut off a chunk: the longest of those that fit; 0: none. */
-export function suffixLength(units: Uint16Array, start: number, end: number): number {
+export function suffixLength(units: Uint16Array, start: number, end: number, style: Style): number {
   if (start >= end) return 0;
+  if (style.french) {
+    const pronoun = pronounSuffix(units, start, end);
+    if (pronoun > 0) return pronoun;
+  }
   const last = units[end - 1]!;
-  if (last === DOT) return dotSuffix(units, start, end);
+  if (last === DOT) return dotSuffix(units, start, end, style);
+  if (last === SLASH && style.ordinals) return 1;
   const longer = unitSuffix(units, start, end, last);
   if (longer > 0) return longer;
   if (last === ELLIPSIS && end - 2 >= start && units[end - 2] === ELLIPSIS) return 2;
-  if ((last === 0x73 || last === 0x53) && end - 2 >= start) {
+  if (style.possessive && (last === 0x73 || last === 0x53) && end - 2 >= start) {
     const mark = units[end - 2];
     if (mark === APOSTROPHE || mark === RIGHT_QUOTE) return 2;
   }
@@ -116,6 +144,30 @@ export function suffixLength(units: Uint16Array, start: number, end: number): nu
   if (flags & IS_SUFFIX) return isLow(last) && end - 2 >= start && isHigh(units[end - 2]!) ? 2 : 1;
   const afterDigit = end - 2 >= start && isDigit(units[end - 2]);
   return afterDigit && (last === PLUS || flags & IS_CURRENCY) ? 1 : 0;
+}
+
+/** Letters that French elides to before a vowel. */
+const ELIDED = new Set(Array.from('dlnDLN', (c) => c.charCodeAt(0)));
+
+/** Whether `i` stands behind a letter and a quote, and before a letter. */
+export function isElision(units: Uint16Array, start: number, i: number, end: number): boolean {
+  if (i - 2 < start || i >= end || (units[i - 1] !== APOSTROPHE && units[i - 1] !== RIGHT_QUOTE)) return false;
+  return (flagsBefore(units, start, i - 1) & IS_ALPHA) !== 0 && (flagsAt(units, i, end) & IS_ALPHA) !== 0;
+}
+
+const PRONOUNS = unitsOf(
+  'ce clés elle en il ils je là moi nous on t vous'.split(' ').flatMap((word) => [word, word.toUpperCase()]),
+);
+const FRENCH_HYPHENS = new Set(Array.from('-–—‐‑', (c) => c.charCodeAt(0)));
+
+/** `-vous` and its kin behind a letter. */
+function pronounSuffix(units: Uint16Array, start: number, end: number): number {
+  for (const word of PRONOUNS) {
+    const hyphen = end - word.length - 1;
+    if (hyphen <= start || !FRENCH_HYPHENS.has(units[hyphen]!)) continue;
+    if (standsAt(units, hyphen + 1, end, word) && flagsBefore(units, start, hyphen) & IS_ALPHA) return word.length + 1;
+  }
+  return 0;
 }
 
 /** A unit or a sign of money behind a digit. */
@@ -131,13 +183,13 @@ function unitSuffix(units: Uint16Array, start: number, end: number, last: number
 
 const CELSIUS = new Set(Array.from('FfCcKk', (c) => c.charCodeAt(0)));
 
-function dotSuffix(units: Uint16Array, start: number, end: number): number {
+function dotSuffix(units: Uint16Array, start: number, end: number, { ordinals }: Style): number {
   let i = end;
   while (i > start && units[i - 1] === DOT) i--;
   if (end - i >= 2) return end - i;
   const before = end - 1;
   const flags = flagsBefore(units, start, before);
-  if (flags & BEFORE_STOP) return 1;
+  if (flags & BEFORE_STOP) return ordinals && isDigit(units[before - 1]) ? 0 : 1;
   if (before - 2 >= start && units[before - 2] === 0xb0 && CELSIUS.has(units[before - 1]!)) return 1;
   if (!(flags & IS_UPPER)) return 0;
   const wide = isLow(units[before - 1]!) ? 2 : 1;
@@ -150,8 +202,8 @@ const EN_DASH = 0x2013;
 const TILDE = 0x7e;
 const COMMA = 0x2c;
 
-/** Length of the infix at `i` of a chunk; 0: none. English also cuts at a hyphen behind a digit. */
-export function infixLength(units: Uint16Array, start: number, i: number, end: number, english: boolean): number {
+/** Length of the infix at `i` of a chunk; 0: none. */
+export function infixLength(units: Uint16Array, start: number, i: number, end: number, style: Style): number {
   const unit = units[i]!;
   if (unit === DOT) {
     let k = i;
@@ -170,19 +222,19 @@ export function infixLength(units: Uint16Array, start: number, i: number, end: n
     case COMMA:
       return flagsBefore(units, start, i) & IS_ALPHA && flagsAt(units, i + 1, end) & IS_ALPHA ? 1 : 0;
     case HYPHEN:
-      if (betweenDigits(units, start, i, end)) return 1;
-      return hyphenLength(units, start, i, end, english, 3);
+      if (style !== STYLES.es && betweenDigits(units, start, i, end)) return 1;
+      return hyphenLength(units, start, i, end, style, 3);
     case EM_DASH:
-      return hyphenLength(units, start, i, end, english, 2);
+      return hyphenLength(units, start, i, end, style, 2);
     case EN_DASH:
     case TILDE:
-      return hyphenLength(units, start, i, end, english, 1);
+      return hyphenLength(units, start, i, end, style, 1);
     case 0x3a: // :
     case 0x3c: // <
     case 0x3e: // >
     case 0x3d: // =
-    case 0x2f: // /
-      return afterWord(units, start, i, true) && flagsAt(units, i + 1, end) & IS_ALPHA ? 1 : 0;
+    case SLASH:
+      return afterWord(units, start, i, !style.ordinals) && flagsAt(units, i + 1, end) & IS_ALPHA ? 1 : 0;
     default:
       return 0;
   }
@@ -202,10 +254,10 @@ function hyphenLength(
   start: number,
   i: number,
   end: number,
-  english: boolean,
+  { hyphens }: Style,
   most: number,
 ): number {
-  if (!afterWord(units, start, i, english)) return 0;
+  if (hyphens === 'none' || !afterWord(units, start, i, hyphens === 'words')) return 0;
   for (let length = 1; length <= most && units[i + length - 1] === units[i]; length++)
     if (flagsAt(units, i + length, end) & IS_ALPHA) return length;
   return 0;

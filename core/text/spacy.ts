@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { asset } from '../root.ts';
 import { BASIC, WHITE } from './characters.ts';
 import { hashOf, LONGEST, openChunkMemory, type ChunkMemory } from './chunk-memory.ts';
-import { infixLength, prefixLength, suffixLength } from './spacy-affixes.ts';
+import { infixLength, isElision, prefixLength, STYLES, suffixLength, type Style } from './spacy-affixes.ts';
 import { isUrl } from './spacy-url.ts';
 import { codeUnits, emptySpans, pushSpan, type Spans } from './units.ts';
 
@@ -12,7 +12,7 @@ const SPACE = 0x20;
 export type Tokenize = (text: string, units: Uint16Array) => Spans;
 
 interface Rules {
-  english: boolean;
+  style: Style;
   /** Chunks with a cut of their own. */
   special: ChunkMemory;
   longestSpecial: number;
@@ -20,22 +20,22 @@ interface Rules {
   sequences: Map<string, { tokens: readonly string[]; special: number }[]>;
 }
 
-const opened = new Map<boolean, Tokenize>();
+const opened = new Map<Style, Tokenize>();
 
 /**
- * Tokens as spaCy's rules cut them (its Tokenizer with the exceptions, affixes and URL rule of English or of no language;
- * version 3.8, MIT). Text is cut at white space; each chunk loses prefixes and suffixes until it is a special case, a URL, or
+ * Tokens as spaCy's rules cut them (its Tokenizer with the exceptions, affixes and URL rule of English, the affixes of
+ * German, Spanish and French in the main, or those of no language; version 3.8, MIT). Text is cut at white space; each chunk loses prefixes and suffixes until it is a special case, a URL, or
  * is cut at infixes. A chunk of n characters takes O(n).
  */
 export function spacyTokenizer(language: string): Tokenize {
-  const english = language === 'en';
-  let tokenize = opened.get(english);
-  if (!tokenize) opened.set(english, (tokenize = open(english)));
+  const style = Object.hasOwn(STYLES, language) ? STYLES[language as keyof typeof STYLES] : STYLES.xx;
+  let tokenize = opened.get(style);
+  if (!tokenize) opened.set(style, (tokenize = open(style)));
   return tokenize;
 }
 
-function open(english: boolean): Tokenize {
-  const rules = loadRules(english);
+function open(style: Style): Tokenize {
+  const rules = loadRules(style);
   const memory = openChunkMemory();
   const ends: number[] = [];
   return (text, units) => {
@@ -117,12 +117,12 @@ function cutAffixes(
   let a = start;
   let b = end;
   while (a < b && !isSpecial(a, b)) {
-    const prefix = prefixLength(units, a, b);
+    const prefix = prefixLength(units, a, b, rules.style);
     if (prefix > 0 && isSpecial(a + prefix, b)) {
       ends.push((a += prefix));
       break;
     }
-    const suffix = suffixLength(units, a + prefix, b);
+    const suffix = suffixLength(units, a + prefix, b, rules.style);
     if (suffix > 0 && isSpecial(a, b - suffix)) {
       suffixes.push(b);
       b -= suffix;
@@ -139,15 +139,16 @@ function cutAffixes(
     const special = withSpecials ? specialAt(rules, units, a, b) : -1;
     if (special >= 0) pushSpecial(rules, ends, a, special);
     else if (isUrl(units, a, b)) ends.push(b);
-    else cutInfixes(units, a, b, rules.english, ends);
+    else cutInfixes(units, a, b, rules.style, ends);
   }
   for (let i = suffixes.length - 1; i >= 0; i--) ends.push(suffixes[i]!);
 }
 
-function cutInfixes(units: Uint16Array, start: number, end: number, english: boolean, ends: number[]): void {
+function cutInfixes(units: Uint16Array, start: number, end: number, style: Style, ends: number[]): void {
   let from = start;
   for (let i = start; i < end;) {
-    const length = infixLength(units, start, i, end, english);
+    if (style.french && i > from && isElision(units, start, i, end)) ends.push((from = i));
+    const length = infixLength(units, start, i, end, style);
     if (length === 0) {
       i++;
       continue;
@@ -194,9 +195,9 @@ function joinSequences(rules: Rules, text: string, start: number, ends: number[]
 /** More than spaCy's special cases of any one language. */
 const MOST_SPECIALS = 1 << 12;
 
-function loadRules(english: boolean): Rules {
-  const rules: Rules = { english, special: openChunkMemory(MOST_SPECIALS), longestSpecial: 0, sequences: new Map() };
-  const chunks = readExceptions(english);
+function loadRules(style: Style): Rules {
+  const rules: Rules = { style, special: openChunkMemory(MOST_SPECIALS), longestSpecial: 0, sequences: new Map() };
+  const chunks = readExceptions(style === STYLES.en);
   for (const [chunk, tokens] of chunks) {
     const units = codeUnits(chunk);
     let at = 0;
@@ -232,9 +233,9 @@ function readExceptions(english: boolean): Map<string, string[]> {
   return chunks;
 }
 
-function hasAffix({ english }: Rules, units: Uint16Array): boolean {
+function hasAffix({ style }: Rules, units: Uint16Array): boolean {
   const end = units.length;
-  if (prefixLength(units, 0, end) > 0 || suffixLength(units, 0, end) > 0) return true;
-  for (let i = 0; i < end; i++) if (infixLength(units, 0, i, end, english) > 0) return true;
+  if (prefixLength(units, 0, end, style) > 0 || suffixLength(units, 0, end, style) > 0) return true;
+  for (let i = 0; i < end; i++) if (infixLength(units, 0, i, end, style) > 0) return true;
   return false;
 }
