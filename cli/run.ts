@@ -18,6 +18,8 @@ export interface RunArguments {
 
 /** Runs a recipe's stages in child processes; Ctrl-C ends them at once, and nothing half-written counts. */
 export async function runRecipe(args: RunArguments, terminal: Terminal): Promise<StageReport[]> {
+  // SQL in a recipe is checked before hours of work, not after them.
+  if (args.recipe.mix) await (await import('../datasets/mix/expression.ts')).checkMix(args.recipe.mix);
   const lake = await openLake(args.lake);
   const workers = args.workers ?? cpus().length;
   const executor = workers === 0 ? inProcess() : localExecutor(workers);
