@@ -129,7 +129,10 @@ export function openLane(origin: string, guard: Guard): Lane {
       const { response, head } = finalAnswer(Buffer.concat(tap.got));
       if (head && response.length - head.bodyStart > limits.maxBytes && ending === 'complete') ending = 'size';
       const request = Buffer.concat(tap.sent);
-      return { request, response, head, address: tap.address, started, ending, reason: reason ?? reasonOf(ending) };
+      const { address } = tap;
+      // An idle connection holds no page.
+      reset();
+      return { request, response, head, address, started, ending, reason: reason ?? reasonOf(ending) };
     },
     close: () => client.destroy(),
   };
