@@ -11,7 +11,7 @@ const WORDS = 2 + SLOTS + NUMBERS;
 const ALIGNMENT = 64;
 
 /** The CPU engine's library, or null where there is no C compiler. */
-export function loadKernels(): Library | null {
+function loadKernels(): Library | null {
   return loadNative({
     name: 'trainer',
     sources: [

@@ -15,8 +15,8 @@
 // What is to be done now, in one word, so that taking a piece (adding 1) succeeds only while it is still that:
 // number of the list, call, phase, next piece.
 typedef uint64_t Ticket;
-#define PIECE_BITS 14
-#define PHASE_BITS 14
+#define PIECE_BITS 12
+#define PHASE_BITS 18
 #define CALL_BITS 18
 #define FIELD(t, shift, bits) ((long)((t) >> (shift) & ((1ull << (bits)) - 1)))
 #define PIECE(t) FIELD(t, 0, PIECE_BITS)
