@@ -14,11 +14,11 @@ import { labelBlocks, scoredWords } from './labels.ts';
 import { goldPages, mean, SETS, wordF1 } from './score.ts';
 
 export const OPTIONS: BoostOptions = {
-  trees: 150,
+  trees: 300,
   depth: 5,
-  rate: 0.1,
+  rate: 0.05,
   leaf: 0.001,
-  lambda: 0.001,
+  lambda: 0.003,
   rows: 0.4,
   columns: 0.2,
   seed: 7,

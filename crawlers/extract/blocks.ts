@@ -161,12 +161,19 @@ function isHidden(element: Tree.Element): boolean {
 const CJK = /[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}]/gu;
 const WORD = /[\p{L}\p{N}_]+/gu;
 
-/** A length that is fair to all scripts: a Han or kana character counts 1, a word 2; Thai, Lao, Khmer and Burmese by letters. */
+/** Longer texts are counted in pieces, so that their words are never held all at once [code units]. */
+const PIECE = 1 << 14;
+
+/** A length that is fair to all scripts: a Han or kana character counts 1, a word 2, a run of more than 24 letters a quarter of them. */
 export function unitsOf(text: string): number {
-  const cjk = text.match(CJK)?.length ?? 0;
-  const rest = cjk > 0 ? text.replace(CJK, ' ') : text;
-  let units = cjk;
-  for (const word of rest.match(WORD) ?? []) units += word.length > 24 ? word.length / 4 : 2;
+  let units = 0;
+  for (let at = 0; at < text.length; at += PIECE) {
+    const piece = text.length <= PIECE ? text : text.slice(at, at + PIECE);
+    const cjk = piece.match(CJK)?.length ?? 0;
+    units += cjk;
+    const rest = cjk > 0 ? piece.replace(CJK, ' ') : piece;
+    for (const word of rest.match(WORD) ?? []) units += word.length > 24 ? word.length / 4 : 2;
+  }
   return units;
 }
 

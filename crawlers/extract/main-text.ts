@@ -1,4 +1,4 @@
-import { blocksOf, isProse, place, type Block, type Blocks } from './blocks.ts';
+import { blocksOf, isProse, place, type Block, type Blocks, type Box } from './blocks.ts';
 import { FEATURES, featuresOf, type PageContext } from './features.ts';
 import { blockModel, scoreBlocks, type BlockModel } from './model.ts';
 import { addPriors } from './priors.ts';
@@ -36,7 +36,7 @@ export function chooseBlocks(page: Blocks, context: PageContext, odds: Float64Ar
   evenRows(page, odds);
   const chance = odds.map((v) => 1 / (1 + Math.exp(-v)));
   if (chance.every((p) => p < HOPELESS)) return null;
-  return dropCopies(page.blocks, fillHoles(page, bestSet(page.blocks, chance), chance));
+  return dropCopies(page, fillHoles(page, bestSet(page.blocks, chance), chance));
 }
 
 /** Blocks whose numbers are measured; those of longer pages are judged by others of their kind. */
@@ -97,14 +97,13 @@ function bestSet(blocks: readonly Block[], chance: Float64Array): Uint8Array {
 
 const NEVER_FILLED = place('nav') | place('aside') | place('footer') | place('control') | place('form');
 
+/** The box whose text a block is part of: its own where text stands in it directly, else the one around. */
+const homeOf = (boxes: readonly Box[], b: Block): number =>
+  ['div', 'td', 'section', 'article'].includes(b.tag) ? b.box : boxes[b.box]!.parent;
+
 /** A short gap between kept neighbours in the same box is a line of a poem or a list, not a menu. */
 function fillHoles({ blocks, boxes }: Blocks, kept: Uint8Array, chance: Float64Array): Uint8Array {
-  const home = (i: number) => {
-    const b = blocks[i]!;
-    return b.tag === 'div' || b.tag === 'td' || b.tag === 'section' || b.tag === 'article'
-      ? b.box
-      : boxes[b.box]!.parent;
-  };
+  const home = (i: number) => homeOf(boxes, blocks[i]!);
   for (let i = 1; i + 1 < blocks.length; i++) {
     if (kept[i]) continue;
     let end = i;
@@ -126,13 +125,14 @@ function fillHoles({ blocks, boxes }: Blocks, kept: Uint8Array, chance: Float64A
   return kept;
 }
 
-/** A long block that stands in the text already is a copy for another screen, or a pull quote. */
-function dropCopies(blocks: readonly Block[], kept: Uint8Array): Uint8Array {
-  const seen = new Set<string>();
+/** A long block that stands elsewhere in the text already is a copy for another screen, or a pull quote; a refrain is neither. */
+function dropCopies({ blocks, boxes }: Blocks, kept: Uint8Array): Uint8Array {
+  const seen = new Map<string, number>();
   for (const [i, b] of blocks.entries()) {
     if (!kept[i] || b.text.length < 50) continue;
-    if (seen.has(b.text)) kept[i] = 0;
-    seen.add(b.text);
+    const before = seen.get(b.text);
+    if (before === undefined) seen.set(b.text, homeOf(boxes, b));
+    else if (before !== homeOf(boxes, b)) kept[i] = 0;
   }
   return kept;
 }

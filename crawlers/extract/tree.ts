@@ -40,12 +40,13 @@ export function parseHtml(html: string, limits: Limits = LIMITS): Page {
       return defaultTreeAdapter.createElement(tag, namespace, attributes);
     },
     insertText(parent, text) {
-      if (++nodes > limits.nodes) stop('too_many_nodes');
+      // The parser hands over words and spaces apart; they join the text that is there.
+      if (parent.childNodes.at(-1)?.nodeName !== '#text' && ++nodes > limits.nodes) stop('too_many_nodes');
       defaultTreeAdapter.insertText(parent, text);
     },
   };
   const parser = new Parser<DefaultTreeAdapterMap>({ treeAdapter: adapter, scriptingEnabled: false });
-  const piece = 1 << 14;
+  const piece = 1 << 18;
   const end = Math.min(html.length, limits.characters);
   try {
     for (let at = 0; at < end || at === 0; at += piece) {

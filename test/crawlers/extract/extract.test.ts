@@ -100,6 +100,15 @@ test('layout that stays readable: code keeps its lines, rows of a table are line
   expect(text).toContain('河水很深，人们不敢过去');
 });
 
+test('a refrain stays, a copy elsewhere on the page goes', () => {
+  const refrain = 'And the water goes down to the sea, to the sea, and it never comes back to me.';
+  const { text } = extract(
+    `<body><div class="post">${p([PARAGRAPHS[0]!, refrain, PARAGRAPHS[1]!, refrain, PARAGRAPHS[3]!])}<blockquote class="pull"><p>${PARAGRAPHS[1]}</p></blockquote></div></body>`,
+  );
+  expect(text.split(refrain)).toHaveLength(3);
+  expect(text.split(PARAGRAPHS[1]!)).toHaveLength(2);
+});
+
 test('metadata: each from the first source that passes its check', () => {
   const page = extract(
     `<html lang="pt_BR"><head><title>Uma notícia | Jornal</title><meta property="og:site_name" content="Jornal"><link rel="canonical" href="/a?b=1"><link rel="license" href="https://creativecommons.org/licenses/by/4.0/">
