@@ -1,8 +1,9 @@
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Capture } from '../../core/records/index.ts';
 import { contentType, decodeBody, headerValues, payloadOf, type HttpHead } from '../archives/http-message.ts';
 import type { Guard } from './address.ts';
-import type { Browser } from './browser.ts';
+import { noBrowser, type Browser } from './browser.ts';
 import { emptyRow, type Entry } from './entry.ts';
 import type { Settled } from './frontier-log.ts';
 import { decodeForLinks, headerOptOuts, needsBrowser, readPage, sortOptOuts, type PageFacts } from './page.ts';
@@ -39,6 +40,7 @@ export interface VisitorOptions {
 }
 
 const ROBOTS_HOPS = 5;
+const MOST_LANES = 256;
 const LONGEST_ROBOTS = 1 << 20;
 const LONGEST_WAIT_MS = 120_000;
 const RATIO = 200;
@@ -46,22 +48,36 @@ const RATIO = 200;
 /** What fetches, archives and judges one URL at a time; keeps a connection a lane. Faults of the outside world are rows, never exceptions. */
 export function createVisitor(o: VisitorOptions): Visitor {
   const { recipe, writer, guard } = o;
-  const lanes = new Map<string, Lane>();
-  const laneTo = (url: URL, n: number): Lane => {
+  const lanes = new Map<string, { lane: Lane; busy: boolean }>();
+  /** The lane of an origin, the last used ones kept; what is idle for longest goes. */
+  const laneTo = (url: URL, n: number) => {
     const key = `${url.origin} ${n}`;
-    let lane = lanes.get(key);
-    if (!lane) lanes.set(key, (lane = openLane(url.origin, guard)));
-    return lane;
+    const held = lanes.get(key) ?? { lane: openLane(url.origin, guard), busy: false };
+    lanes.delete(key);
+    lanes.set(key, held);
+    if (lanes.size > MOST_LANES) {
+      const idle = [...lanes].find(([, l]) => !l.busy && l !== held);
+      if (idle) {
+        lanes.delete(idle[0]);
+        void idle[1].lane.close();
+      }
+    }
+    return held;
   };
   const headers = {
     'User-Agent': o.userAgent,
     Accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,text/plain;q=0.8,*/*;q=0.1',
     'Accept-Encoding': 'gzip, deflate, br',
   };
-  const fetch = (url: string, lane: number, maxBytes: number, wanted: (head: HttpHead) => boolean) => {
+  const fetch = async (url: string, n: number, maxBytes: number, wanted: (head: HttpHead) => boolean) => {
     const target = new URL(url);
-    const limits = { timeoutMs: recipe.timeout * 1000, maxBytes, wanted };
-    return laneTo(target, lane).get(target, headers, limits);
+    const held = laneTo(target, n);
+    held.busy = true;
+    try {
+      return await held.lane.get(target, headers, { timeoutMs: recipe.timeout * 1000, maxBytes, wanted });
+    } finally {
+      held.busy = false;
+    }
   };
 
   /** Writes request and response; the response's place and id. `bare`: the head alone is kept. */
@@ -166,7 +182,9 @@ export function createVisitor(o: VisitorOptions): Visitor {
     );
     let stored = store(entry.url, exchange, archived ? payload : null, !archived);
     if (row.outcome === 'fetched' && needsBrowser(facts)) {
-      const page = recipe.browser === 'auto' ? await o.browser.render(entry.url, manners.may) : null;
+      // The browser asks for the page once more: that is a request like another.
+      if (o.browser !== noBrowser) await pause(manners.delay(entry) * 1000);
+      const page = await o.browser.render(entry.url, manners.may);
       if (page && !('failed' in page)) {
         const block = Buffer.from(page.html);
         const id = recordId('conversion', entry.url, page.at, digestOf(block));
@@ -226,7 +244,7 @@ export function createVisitor(o: VisitorOptions): Visitor {
       return { settled, againAfterMs: again };
     },
     async close() {
-      await Promise.all([...lanes.values()].map((l) => l.close()));
+      await Promise.all([...lanes.values()].map(({ lane }) => lane.close()));
     },
   };
 }
