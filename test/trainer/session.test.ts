@@ -232,6 +232,20 @@ test('a gradient that is not finite changes no weight and is told', () => {
   session.close();
 });
 
+test.each(['q_proj', 'up_proj', 'embed_tokens', 'layers.1.input_layernorm'])(
+  'a weight of %s that is no number makes the loss no number: a training that is lost is seen',
+  (name) => {
+    const { tokens, targets } = rows(33);
+    for (const engine of ['cpu', 'reference'] as const) {
+      const session = open({ engine });
+      session.tensors.find((t) => t.name.includes(name))!.weight[1] = NaN;
+      expect(session.forwardBackward(tokens, targets).lossSum, engine).toBeNaN();
+      expect(session.update({ ...adam, step: 1, learningRate: 1, gradientScale: 1 }).gradientNorm).toBeNaN();
+      session.close();
+    }
+  },
+);
+
 test('what no kernel may see is refused', () => {
   const session = open();
   const { tokens, targets } = rows(33);

@@ -54,6 +54,7 @@ typedef float Loose __attribute__((vector_size(LANES * 4), aligned(4), may_alias
 static inline Vec load(const float *p) { return *(const Loose *)p; }
 static inline void store(float *p, Vec v) { *(Loose *)p = v; }
 static inline Vec splat(float x) { return x - (Vec){0}; }
+// The second where one of them is no number.
 static inline Vec larger(Vec a, Vec b) {
   VecI m = a > b;
   return (Vec)(((VecI)a & m) | ((VecI)b & ~m));
@@ -78,10 +79,10 @@ static inline float greatest(Vec v) {
   return m;
 }
 
-// e^x within 2 ulp; 0 below -87.3, largest finite power above 88.
+// e^x within 2 ulp, as at -87.3 below that and as at 88.4 above; of what is no number, none (larger() gives its second).
 static inline Vec vexp(Vec x) {
-  x = larger(x, splat(-87.33654f));
-  x = -larger(-x, splat(-88.37626f));
+  x = larger(splat(-87.33654f), x);
+  x = -larger(splat(-88.37626f), -x);
   const Vec magic = splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to a whole number
   Vec t = x * splat(1.44269504f) + magic;
   Vec n = t - magic;
