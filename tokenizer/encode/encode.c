@@ -95,15 +95,25 @@ static void sift_down(uint64_t *heap, int64_t n, int64_t i) {
 }
 
 // What is still to be merged, as priority << 32 | place. Numbers that come in ascending order, as they do in a run of one
-// letter, wait in a row and cost nothing; the others wait in a heap.
-typedef struct { uint64_t *heap, *row; int64_t size, head, tail; } queue_t;
+// letter, wait in a ring and cost nothing; the others, and those beyond its room, wait in a heap.
+typedef struct { uint64_t *ring, *heap, last; int64_t room, head, waiting, size, heap_room; int failed; } queue_t;
 
 static void push(queue_t *q, uint32_t priority, int64_t place) {
   if (priority == NONE) return;
   uint64_t x = (uint64_t)priority << 32 | (uint64_t)place;
-  if (q->head == q->tail || x >= q->row[q->tail - 1]) {
-    q->row[q->tail++] = x;
+  if (q->waiting == 0 || (x >= q->last && q->waiting < q->room)) {
+    int64_t at = q->head + q->waiting++;
+    q->ring[at < q->room ? at : at - q->room] = q->last = x;
     return;
+  }
+  if (q->size == q->heap_room) {
+    int64_t room = q->heap_room ? 2 * q->heap_room : 1024;
+    uint64_t *bigger = realloc(q->heap, (size_t)room * sizeof *bigger);
+    if (!bigger) {
+      q->failed = 1;
+      return;
+    }
+    q->heap = bigger, q->heap_room = room;
   }
   int64_t i = q->size++;
   for (int64_t up; i > 0 && q->heap[up = (i - 1) / 2] > x; i = up) q->heap[i] = q->heap[up];
@@ -111,7 +121,12 @@ static void push(queue_t *q, uint32_t priority, int64_t place) {
 }
 
 static uint64_t pop(queue_t *q) {
-  if (q->size == 0 || (q->head < q->tail && q->row[q->head] <= q->heap[0])) return q->row[q->head++];
+  if (q->size == 0 || (q->waiting > 0 && q->ring[q->head] <= q->heap[0])) {
+    uint64_t x = q->ring[q->head++];
+    if (q->head == q->room) q->head = 0;
+    q->waiting--;
+    return x;
+  }
   uint64_t x = q->heap[0];
   q->heap[0] = q->heap[--q->size];
   if (q->size > 0) sift_down(q->heap, q->size, 0);
@@ -120,17 +135,20 @@ static uint64_t pop(queue_t *q) {
 
 // The same over a linked list with a queue: n log n at most. -1 where memory is short.
 static int64_t merge_long(const model_t *m, const uint8_t *s, int64_t n, uint32_t *out) {
-  size_t most = (size_t)n * 3;   // pushes: n at first, two at most for each of n - 1 merges
   uint32_t *ids = malloc((size_t)n * 4 * sizeof(uint32_t));
-  queue_t q = {malloc(most * sizeof(uint64_t)), malloc(most * sizeof(uint64_t)), 0, 0, 0};
+  queue_t q = {.ring = malloc((size_t)n * sizeof(uint64_t)), .room = n};
+  if (!ids || !q.ring) {
+    free(ids), free(q.ring);
+    return -1;
+  }
   uint32_t *priority = ids + n, *next = priority + n, *prev = next + n;
-  int64_t count = ids && q.heap && q.row ? 0 : -1;
-  for (int64_t i = 0; count == 0 && i < n; i++) {
+  int64_t count = 0;
+  for (int64_t i = 0; i < n; i++) {
     ids[i] = m->byte_ids[s[i]], next[i] = (uint32_t)i + 1, prev[i] = (uint32_t)i - 1;
     priority[i] = i + 1 < n ? m->first[(uint32_t)s[i] << 8 | s[i + 1]] : NONE;
     push(&q, priority[i], i);
   }
-  while (q.size > 0 || q.head < q.tail) {
+  while (q.size > 0 || q.waiting > 0) {
     uint64_t best = pop(&q);
     uint32_t place = (uint32_t)best, wanted = (uint32_t)(best >> 32);
     if (priority[place] != wanted) continue;   // the pair that stood there is gone
@@ -144,9 +162,9 @@ static int64_t merge_long(const model_t *m, const uint8_t *s, int64_t n, uint32_
       push(&q, priority[place] = find_pair(m, ids[place], ids[after]), place);
     }
   }
-  for (int64_t i = 0; count >= 0 && i < n; i = next[i]) out[count++] = ids[i];
-  free(ids), free(q.heap), free(q.row);
-  return count;
+  for (int64_t i = 0; i < n; i = next[i]) out[count++] = ids[i];
+  free(ids), free(q.ring), free(q.heap);
+  return q.failed ? -1 : count;
 }
 
 static int64_t merge(const model_t *m, const uint8_t *s, int64_t n, uint32_t *out) {
