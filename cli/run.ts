@@ -24,9 +24,14 @@ export async function runRecipe(args: RunArguments, terminal: Terminal): Promise
   const workers = args.workers ?? cpus().length;
   const executor = workers === 0 ? inProcess() : localExecutor(workers);
   const progress = args.progress ?? createProgress(terminal.stderr);
-  let interrupted = false;
+  const aborting = new AbortController();
   const stop = () => {
-    interrupted = true;
+    aborting.abort();
+    // A task in this process cannot be stopped from outside: files appear by rename, so nothing half-written counts.
+    if (workers === 0) {
+      terminal.stderr.write('garner: stopped; the same command goes on where it stopped\n');
+      process.exit(130);
+    }
     void executor.close();
   };
   process.once('SIGINT', stop);
@@ -40,9 +45,10 @@ export async function runRecipe(args: RunArguments, terminal: Terminal): Promise
       progress,
       until: args.until,
       wait: args.wait,
+      signal: aborting.signal,
     });
   } catch (error) {
-    if (interrupted) throw new Interrupted('stopped');
+    if (aborting.signal.aborted) throw new Interrupted('stopped');
     throw error;
   } finally {
     process.off('SIGINT', stop);

@@ -76,6 +76,12 @@ export function explainSystemError(error: unknown, where?: string): unknown {
     },
     ENOENT: { what: 'no such file or folder', hint: 'check the path', fault: 2 },
     EISDIR: { what: 'this is a folder, a file was expected', hint: 'name a file', fault: 2 },
+    ENOTDIR: { what: 'a part of the path is a file, a folder was expected', hint: 'check the path', fault: 2 },
+    EEXIST: { what: 'a file is there already', hint: 'choose another path', fault: 2 },
+    ENAMETOOLONG: { what: 'the name is too long for this file system', hint: 'choose a shorter one', fault: 2 },
+    ELOOP: { what: 'links lead in a circle there', hint: 'check the path', fault: 2 },
+    EPERM: { what: 'not permitted', hint: 'check the owner and mode of that path, or choose another' },
+    EIO: { what: 'the disk could not be read or written', hint: 'check the disk, and run the same command again' },
     EADDRINUSE: {
       what: `port ${port ?? ''} is in use`.replace('  ', ' '),
       hint: 'stop the program that holds it, or choose another port',

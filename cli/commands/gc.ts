@@ -1,3 +1,5 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { inventory, remove } from '../../core/lake/inventory.ts';
 import { existingLake } from '../../core/lake/lake.ts';
 import { lockLake } from '../../core/lake/lock.ts';
@@ -20,9 +22,12 @@ export default defineCommand({
     const lake = existingLake(lakeOf(options));
     const lock = await lockLake(lake, { wait: options['wait'] === true });
     try {
+      // What a gc or a run that was killed had in its hands.
+      if (!options['dryRun']) rmSync(join(lake, '.tmp'), { recursive: true, force: true });
       const going = inventory(lake).filter(
         (h) =>
           h.recipes.length === 0 &&
+          h.keptFor.length === 0 &&
           (h.output !== null || options['unfinished']) &&
           (h.name !== 'mix' || options['snapshots']),
       );

@@ -28,8 +28,17 @@ export default defineCommand({
             : 'unfinished'
           : (wanted ? wanted.has(h.key) : h.recipes.length > 0)
             ? 'done'
-            : 'stale';
-      return { stage: h.name, key: h.key, state, tasks: h.tasks, bytes: h.bytes, recipes: h.recipes };
+            : h.keptFor.length > 0
+              ? 'kept'
+              : 'stale';
+      return {
+        stage: h.name,
+        key: h.key,
+        state,
+        tasks: h.tasks,
+        bytes: h.bytes,
+        recipes: [...h.recipes, ...h.keptFor],
+      };
     });
     if (options['json']) {
       for (const row of rows) terminal.stdout.write(`${JSON.stringify(row)}\n`);
@@ -43,6 +52,8 @@ export default defineCommand({
     terminal.stdout.write(
       `${formatTable(['stage', 'state', 'tasks', 'size', 'key', 'last run of'], cells, terminalWidth(terminal))}\n`,
     );
+    if (rows.some((r) => r.state === 'kept'))
+      terminal.stdout.write('\nkept: of the last run that reached the end, until the next one does\n');
     if (rows.some((r) => r.state === 'stale'))
       terminal.stdout.write('\nstale: no recipe stands for it any more; "garner gc" frees its space\n');
     return 0;

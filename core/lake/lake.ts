@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { explainSystemError, GarnerError } from '../errors.ts';
 import { writeAtomically } from '../files.ts';
 import { readMarker, type Output } from '../stage/marker.ts';
-import { FORMAT, type RecipeManifest } from './layout.ts';
+import { FORMAT, readManifest, type RecipeManifest } from './layout.ts';
 
 /** Creates the folder and lake.json where they are missing, and checks the format version. Returns the absolute path. */
 export async function openLake(path: string): Promise<string> {
@@ -12,7 +12,8 @@ export async function openLake(path: string): Promise<string> {
   if (!existsSync(about)) {
     try {
       mkdirSync(lake, { recursive: true });
-      if (readdirSync(lake).some((name) => !name.startsWith('.'))) {
+      // Another process may be making the same lake at this moment.
+      if (readdirSync(lake).some((name) => !/^(?:\.|lake\.json(?:\.tmp-|$))/.test(name))) {
         throw new GarnerError({
           what: 'the folder holds other files and is no lake',
           where: path,
@@ -43,7 +44,20 @@ export function existingLake(path: string): string {
 }
 
 function checkFormat(lake: string): string {
-  const { format } = JSON.parse(readFileSync(join(lake, 'lake.json'), 'utf8')) as { format: number };
+  const path = join(lake, 'lake.json');
+  let format: unknown;
+  try {
+    format = (JSON.parse(readFileSync(path, 'utf8')) as { format?: unknown } | null)?.format;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw explainSystemError(error, path);
+  }
+  if (typeof format !== 'number') {
+    throw new GarnerError({
+      what: 'the file is damaged',
+      where: path,
+      hint: `it should say {"format":${FORMAT}}: write that into it if the lake was made by this version`,
+    });
+  }
   if (format !== FORMAT) {
     throw new GarnerError({
       what: `the lake has format ${format}, this garner reads ${FORMAT}`,
@@ -62,7 +76,7 @@ export function recipeManifests(lake: string): RecipeManifest[] {
   const names = readdirSync(folder)
     .filter((name) => name.endsWith('.json'))
     .toSorted();
-  return names.map((name) => JSON.parse(readFileSync(join(folder, name), 'utf8')) as RecipeManifest);
+  return names.map((name) => readManifest(join(folder, name))).filter((m) => m !== null);
 }
 
 /** The finished outputs that the last runs stand for, each once. `recipe` narrows to one. */

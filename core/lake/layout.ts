@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Raised when older lakes cannot be read any more; stands in lake.json and in every key. */
@@ -21,4 +22,16 @@ export interface RecipeManifest {
   /** The recipe as it was read, defaults filled in. */
   recipe: unknown;
   outputs: { stage: string; unit: string; key: string }[];
+  /** Outputs of the last run that reached the end, where the last one did not: views do not show them, gc keeps them. */
+  whole?: RecipeManifest['outputs'];
+}
+
+/** A recipe's manifest; null where there is none or a power loss damaged it: the next run of the recipe writes it again. */
+export function readManifest(path: string): RecipeManifest | null {
+  try {
+    const manifest = JSON.parse(readFileSync(path, 'utf8')) as RecipeManifest | null;
+    return typeof manifest?.name === 'string' && Array.isArray(manifest.outputs) ? manifest : null;
+  } catch {
+    return null;
+  }
 }

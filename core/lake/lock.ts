@@ -8,16 +8,34 @@ import { explainSystemError, GarnerError } from '../errors.ts';
 const LOCK_EX = 2;
 const LOCK_NB = 4;
 
-let flock: ((fd: number, operation: number) => number) | undefined;
+interface Flock {
+  call(fd: number, operation: number): number;
+  errno(): number;
+  codes: Record<string, number>;
+}
+let flock: Flock | undefined;
 
-function tryLock(fd: number): boolean {
+/** True where the lock is ours now, false where another has it. Throws a GarnerError where the file system has no locks. */
+function tryLock(fd: number, path: string): boolean {
   if (!flock) {
     const koffi = createRequire(import.meta.url)('koffi') as {
-      load(path: null): { func(prototype: string): (fd: number, operation: number) => number };
+      load(path: null): { func(prototype: string): Flock['call'] };
+      errno(): number;
+      os: { errno: Record<string, number> };
     };
-    flock = koffi.load(null).func('int flock(int, int)');
+    flock = { call: koffi.load(null).func('int flock(int, int)'), errno: koffi.errno, codes: koffi.os.errno };
   }
-  return flock(fd, LOCK_EX | LOCK_NB) === 0;
+  for (;;) {
+    if (flock.call(fd, LOCK_EX | LOCK_NB) === 0) return true;
+    const code = flock.errno();
+    if (code === flock.codes['EINTR']) continue;
+    if (code === flock.codes['EWOULDBLOCK'] || code === flock.codes['EAGAIN']) return false;
+    throw new GarnerError({
+      what: `this file system gives no locks (flock: error ${code})`,
+      where: path,
+      hint: 'keep the lake on a local disk, or on NFS with its lock service running',
+    });
+  }
 }
 
 export interface Lock {
@@ -30,7 +48,7 @@ export interface Lock {
  */
 export async function lockLake(
   lake: string,
-  options: { wait: boolean; onWait?: (holder: string) => void },
+  options: { wait: boolean; onWait?: (holder: string) => void; signal?: AbortSignal | undefined },
 ): Promise<Lock> {
   const path = join(lake, '.lock');
   let fd: number;
@@ -39,20 +57,25 @@ export async function lockLake(
   } catch (error) {
     throw explainSystemError(error, path);
   }
-  let told = false;
-  while (!tryLock(fd)) {
-    const holder = readFileSync(path, 'utf8').trim() || 'another process';
-    if (!options.wait) {
-      closeSync(fd);
-      throw new GarnerError({
-        what: `the lake is being written by ${holder}`,
-        where: lake,
-        hint: 'wait for it, stop it, or add --wait to go on as soon as it has ended; readers (sql, why, stats) need not wait',
-      });
+  try {
+    for (let tries = 0, told = false; !tryLock(fd, path); tries++) {
+      // "garner status" asks the lock by taking it for a moment: such a holder is not worth a word.
+      if (tries >= 3) {
+        const holder = readFileSync(path, 'utf8').trim() || 'another process';
+        if (!options.wait)
+          throw new GarnerError({
+            what: `the lake is being written by ${holder}`,
+            where: lake,
+            hint: 'wait for it, stop it, or add --wait to go on as soon as it has ended; readers (sql, why, stats) need not wait',
+          });
+        if (!told) options.onWait?.(holder);
+        told = true;
+      }
+      await sleep(tries < 3 ? 20 : 200, undefined, { signal: options.signal });
     }
-    if (!told) options.onWait?.(holder);
-    told = true;
-    await sleep(200);
+  } catch (error) {
+    closeSync(fd);
+    throw error;
   }
   ftruncateSync(fd, 0);
   writeSync(fd, `process ${process.pid} on ${hostname()}, since ${new Date().toISOString()}\n`);
@@ -67,9 +90,14 @@ export async function lockLake(
 export async function lockHolder(lake: string): Promise<string | null> {
   const path = join(lake, '.lock');
   if (!existsSync(path)) return null;
-  const fd = openSync(path, 'r');
+  let fd: number;
   try {
-    return tryLock(fd) ? null : readFileSync(path, 'utf8').trim();
+    fd = openSync(path, 'r');
+  } catch (error) {
+    throw explainSystemError(error, path);
+  }
+  try {
+    return tryLock(fd, path) ? null : readFileSync(path, 'utf8').trim();
   } finally {
     closeSync(fd);
   }

@@ -29,6 +29,7 @@ export function localExecutor(width: number): Executor {
       serialization: 'json',
     });
     all.add(child);
+    child.on('error', () => child.pid === undefined && all.delete(child));
     child.on('exit', () => {
       all.delete(child);
       if (idle.includes(child)) idle.splice(idle.indexOf(child), 1);
@@ -47,15 +48,23 @@ export function localExecutor(width: number): Executor {
             closed
               ? stopped()
               : new Error(
-                  `the worker process ended (${signal ?? `exit code ${code}`})${signal === 'SIGKILL' ? ': perhaps for want of memory' : ''}`,
+                  `the worker process ended (${signal ?? `exit code ${code}`})${signal === 'SIGKILL' || signal === 'SIGABRT' || code === 134 ? ': perhaps for want of memory' : ''}`,
                 ),
           );
         };
+        // A process that cannot be started, or is gone before it takes the order, ends here and not with "exit".
+        const lost = (error: Error) => {
+          settle();
+          child.kill('SIGKILL');
+          reject(closed ? stopped() : error);
+        };
         const settle = () => {
           child.removeListener('exit', ended);
+          child.removeListener('error', lost);
           child.removeAllListeners('message');
         };
         child.once('exit', ended);
+        child.once('error', lost);
         child.on('message', (report: WorkerReport) => {
           if (report.type === 'progress') reports.progress(report.done, report.total, report.note);
           else if (report.type === 'notice') reports.notice(report.text);
@@ -71,7 +80,7 @@ export function localExecutor(width: number): Executor {
             reject(garner ? new GarnerError(garner) : Object.assign(new Error(message), { stack }));
           }
         });
-        child.send(order);
+        child.send(order, (error) => error && lost(error));
       });
     },
     async close() {

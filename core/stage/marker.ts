@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** A finished file of the lake. */
@@ -42,20 +42,38 @@ export const markerPath = (lake: string, stage: string, unit: string, key: strin
 export const taskMarkerPath = (lake: string, stage: string, unit: string, key: string, task: string): string =>
   join(lake, markerFolder(stage, unit, key), 'tasks', `${task}.json`);
 
-/** The marker of a finished output, or null. */
-export function readMarker(lake: string, stage: string, unit: string, key: string): Output | null {
-  const path = markerPath(lake, stage, unit, key);
-  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Output) : null;
+/** A marker's content; null where it is absent or, after a power loss, no whole JSON object with a list of files. */
+function read<M extends TaskMarker>(path: string): M | null {
+  try {
+    const marker = JSON.parse(readFileSync(path, 'utf8')) as M | null;
+    return Array.isArray(marker?.files) ? marker : null;
+  } catch {
+    return null;
+  }
 }
 
+/** The same by the path of its file. */
+export const readMarkerFile = (path: string): Output | null => read<Output>(path);
+
+/** The marker of a finished output, or null. */
+export const readMarker = (lake: string, stage: string, unit: string, key: string): Output | null =>
+  readMarkerFile(markerPath(lake, stage, unit, key));
+
 /** The marker of a finished task, or null. */
-export function readTaskMarker(
+export const readTaskMarker = (
   lake: string,
   stage: string,
   unit: string,
   key: string,
   task: string,
-): TaskMarker | null {
-  const path = taskMarkerPath(lake, stage, unit, key, task);
-  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as TaskMarker) : null;
+): TaskMarker | null => read<TaskMarker>(taskMarkerPath(lake, stage, unit, key, task));
+
+/** What is wrong with the first file of a marker that is gone or has another size, in words; null where all stand as they were written. */
+export function damage(lake: string, marker: TaskMarker): string | null {
+  for (const file of marker.files) {
+    const size = statSync(join(lake, file.path), { throwIfNoEntry: false })?.size;
+    if (size === undefined) return `${file.path} is missing`;
+    if (size !== file.bytes) return `${file.path} has ${size} bytes, it was written with ${file.bytes}`;
+  }
+  return null;
 }
