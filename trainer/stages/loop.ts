@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { GarnerError } from '../../core/errors.ts';
 import type { Step } from '../../core/records/index.ts';
 import type { Collective } from '../collectives/collective.ts';
-import { openBatch, type Samples } from '../loader/samples.ts';
+import { openBatch, type Batch, type Samples } from '../loader/samples.ts';
 import { learningRateAt, type RateSchedule } from '../schedule/learning-rate.ts';
 import type { TrainingSession } from '../session.ts';
 import { measure, type Validation } from './validate.ts';
@@ -45,29 +45,18 @@ export interface LoopParts {
 
 /**
  * Trains from a position to the last step. All ranks run this same function; rank r takes the r-th part of each batch, so
- * that together they see the stream of one rank. Gradients are sums of losses over all micro-batches and ranks, divided by
- * the count of trained tokens of the whole batch (training.md §2.9). Throws a GarnerError when the loss is no number.
+ * that together they see the stream of one rank; one rank and two give the same bits. Gradients are sums of losses over all
+ * micro-batches and ranks, divided by the count of trained tokens of the whole batch (training.md §2.9). Throws a GarnerError when the loss is no number.
  */
 export async function train(parts: LoopParts): Promise<void> {
-  const { session, collective, samples, plan, validation } = parts;
-  const mine = plan.batch / collective.ranks;
+  const { session, collective, plan, validation } = parts;
   const batch = openBatch(plan.microBatch, plan.sequence, parts.documentMask);
-  const documents = batch.documents ?? undefined;
+  const stash = halves(plan, collective) === 2 ? new Float32Array(session.gradients.length) : null;
   let { tokens: tokensSoFar } = parts.from;
   for (let step = parts.from.step + 1; step <= plan.steps; step++) {
     const started = performance.now();
     const firstSample = (step - 1) * plan.batch;
-    let lossSum = 0;
-    let tokens = 0;
-    session.zeroGradients();
-    for (let row = 0; row < mine; row += plan.microBatch) {
-      for (let i = 0; i < plan.microBatch; i++) samples.fill(firstSample + collective.rank * mine + row + i, batch, i);
-      const part = session.forwardBackward(batch.tokens, batch.targets, documents);
-      lossSum += part.lossSum;
-      tokens += part.tokens;
-    }
-    [lossSum, tokens] = collective.sum([lossSum, tokens]) as [number, number];
-    collective.sumGradients();
+    const [lossSum, tokens] = accumulate(parts, batch, firstSample, stash);
     const learningRate = learningRateAt(step - 1, plan.rate);
     const { gradientNorm } = session.update({
       step,
@@ -98,6 +87,42 @@ export async function train(parts: LoopParts): Promise<void> {
     // The kernels block this thread: messages of the process that started us are heard here.
     await setImmediate();
   }
+}
+
+/** One rank adds up a batch in the halves of two ranks, where they would be whole micro-batches: then both give the same bits. */
+const halves = (plan: LoopPlan, { ranks }: Collective): 1 | 2 =>
+  ranks === 1 && (plan.batch / plan.microBatch) % 2 === 0 ? 2 : 1;
+
+/** Gradients of a whole batch into the session, over all ranks; returns the sum of losses and the count of trained tokens. */
+function accumulate(
+  { session, collective, samples, plan }: LoopParts,
+  batch: Batch,
+  firstSample: number,
+  stash: Float32Array | null,
+): [lossSum: number, tokens: number] {
+  const parts = stash ? 2 : 1;
+  const share = plan.batch / collective.ranks / parts;
+  const first = firstSample + collective.rank * share * parts;
+  const sums = [0, 0];
+  let tokens = 0;
+  for (let part = 0; part < parts; part++) {
+    session.zeroGradients();
+    for (let row = 0; row < share; row += plan.microBatch) {
+      for (let i = 0; i < plan.microBatch; i++) samples.fill(first + part * share + row + i, batch, i);
+      const made = session.forwardBackward(batch.tokens, batch.targets, batch.documents ?? undefined);
+      sums[part]! += made.lossSum;
+      tokens += made.tokens;
+    }
+    if (stash && part === 0) stash.set(session.gradients);
+  }
+  if (stash) addTo(session.gradients, stash);
+  collective.sumGradients();
+  return collective.sum([sums[0]! + sums[1]!, tokens]) as [number, number];
+}
+
+/** a += b, element by element, as fp32. */
+function addTo(a: Float32Array, b: Float32Array): void {
+  for (let i = 0; i < a.length; i++) a[i] = b[i]! + a[i]!;
 }
 
 const diverged = (run: string, step: number) =>

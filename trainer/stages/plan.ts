@@ -52,7 +52,10 @@ export function stepsOf(
   return Math.max(1, Math.ceil(((p.epochs ?? shape.epochs) * shape.count) / shape.batch));
 }
 
-/** Rows that go through the model at once: they must divide the rows of a rank. */
+/**
+ * Rows that go through the model at once: they must divide the rows of a rank. Where the recipe leaves them open they also
+ * divide half a batch, whatever the ranks, since one rank and two give the same bits only over the same micro-batches.
+ */
 export function microBatchOf(
   section: string,
   p: { batch: number; ranks: number; micro_batch?: number | undefined },
@@ -69,8 +72,9 @@ export function microBatchOf(
       );
     return p.micro_batch;
   }
-  let rows = Math.max(1, Math.min(mine, Math.floor(MICRO_BATCH_TOKENS / sequence)));
-  while (mine % rows !== 0) rows--;
+  const whole = p.ranks === 1 && p.batch % 2 === 0 ? mine / 2 : mine;
+  let rows = Math.max(1, Math.min(whole, Math.floor(MICRO_BATCH_TOKENS / sequence)));
+  while (whole % rows !== 0) rows--;
   return rows;
 }
 

@@ -83,24 +83,16 @@ test('killed at 10 moments and started again: the same losses and the same files
   expect(outputs(lake)).toEqual(outputs(undisturbed));
 });
 
-test('two ranks: the losses of one to 1e-6, and after a kill the same files to the last bit', async () => {
+test('two ranks: the losses and weights of one, and after a kill the same files, all to the last bit', async () => {
   const one = await lakeWithOrder('one');
   const two = await lakeWithOrder('two', { ranks: 2 });
   const killed = await lakeWithOrder('two-killed', { ranks: 2 });
   expect(await runOrder(one, () => false)).toBe('exit 0');
   expect(await runOrder(two, () => false)).toBe('exit 0');
-  const [a, b] = [await rowsOf(one), await rowsOf(two)];
-  expect(b).toHaveLength(40);
-  let differs = 0;
-  for (const [i, row] of b.entries()) {
-    expect(Math.abs(row.loss / a[i]!.loss - 1)).toBeLessThan(1e-6);
-    expect(row.tokens).toBe(a[i]!.tokens);
-    if (row.loss !== a[i]!.loss) differs++;
-    if (row.validation_loss !== null)
-      expect(Math.abs(row.validation_loss / a[i]!.validation_loss! - 1)).toBeLessThan(1e-6);
-  }
-  // Another order of additions must show somewhere; else one rank did all the work.
-  expect(differs).toBeGreaterThan(0);
+  const files = outputs(one);
+  expect(await rowsOf(two)).toEqual(await rowsOf(one));
+  for (const [name, content] of Object.entries(outputs(two)))
+    if (/model|optimizer|samples|steps/.test(name)) expect([name, content === files[name]]).toEqual([name, true]);
   for (const at of [7, 23, 40]) await runOrder(killed, (step) => step === at);
   expect(await runOrder(killed, () => false)).toBe('exit 0');
   expect(outputs(killed)).toEqual(outputs(two));

@@ -38,7 +38,8 @@ test.each([
 });
 
 test.each([
-  [{ batch: 16, ranks: 1 }, 256, 16],
+  [{ batch: 16, ranks: 1 }, 256, 8],
+  [{ batch: 15, ranks: 1 }, 256, 15],
   [{ batch: 16, ranks: 1 }, 1024, 4],
   [{ batch: 12, ranks: 1 }, 512, 6],
   [{ batch: 7, ranks: 1 }, 1024, 1],
