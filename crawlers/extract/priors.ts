@@ -18,6 +18,7 @@ export function addPriors(page: Blocks, context: PageContext, odds: Float64Array
   leaveComments(page, context, odds);
   leaveLinkLines(page, odds);
   leaveAnnouncedLinks(page, odds);
+  leaveBylines(page, odds);
   if (!context.isArticle) return;
   const { gap, share, unlikely } = cleanContainer(page);
   for (const [i, b] of page.blocks.entries()) {
@@ -59,5 +60,15 @@ function leaveAnnouncedLinks({ blocks }: Blocks, odds: Float64Array): void {
     if (end === i + 1) continue;
     for (let j = i; j < end; j++) odds[j]! -= 3;
     i = end - 1;
+  }
+}
+
+/** `By Ann Lee · 4 min read`, and short lines that are named after the author: metadata has them. */
+function leaveBylines({ blocks, boxes }: Blocks, odds: Float64Array): void {
+  for (const [i, b] of blocks.entries()) {
+    if (b.units >= 40) continue;
+    const box = boxes[b.box]!;
+    if (box.blocks === 1 && ((box.own | b.inline) & bit('author')) !== 0) odds[i]! -= 2;
+    if (/\b\d{1,3}.?min(?:ute)?s?.read\b/i.test(b.text)) odds[i]! -= 3;
   }
 }
