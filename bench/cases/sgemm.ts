@@ -6,7 +6,9 @@ import { record } from '../../trainer/program/record.ts';
 import { defineBench, median, type Figure } from '../harness.ts';
 import { fillOperands, openBlas, samplePlaces } from '../rivals/openblas.ts';
 
-const RUNS = 9;
+/** Many short runs in turn: a busy machine then disturbs both alike. */
+const RUNS = 61;
+const FLOPS_A_RUN = 2e9;
 const SIZES = [512, 1024];
 
 export default defineBench({
@@ -21,14 +23,14 @@ export default defineBench({
     try {
       for (const size of SIZES) {
         const ours = product(engine, size);
-        const repeats = Math.max(1, Math.round((quick ? 4e9 : 2e10) / (2 * size ** 3)));
+        const repeats = Math.max(1, Math.round(FLOPS_A_RUN / (2 * size ** 3)));
         const flops = 2 * size ** 3 * repeats;
         const rates = { ours: [] as number[], theirs: [] as number[] };
         ours.run();
         const theirs = await rival?.multiply({ size, repeats: 1 });
         if (theirs && theirs.sample.some((value, i) => value !== ours.result[samplePlaces(size)[i]!]))
           throw new Error(`the products of ${size} × ${size} differ`);
-        for (let run = 0; run < RUNS; run++) {
+        for (let run = 0; run < (quick ? 21 : RUNS); run++) {
           const started = performance.now();
           for (let i = 0; i < repeats; i++) ours.run();
           rates.ours.push(flops / ((performance.now() - started) / 1000) / 1e9);
