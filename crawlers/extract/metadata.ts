@@ -246,7 +246,7 @@ function withoutSite(title: string, site: string, headings: readonly string[]): 
     .split(/\s[|–—·•«»\\~/-]\s|\s?[|｜]\s?|(?<=\p{sc=Han})[_-](?=[\p{sc=Han}])/u)
     .map((p) => p.trim())
     .filter((p) => p !== '');
-  if (parts.length < 2) return title;
+  if (parts.length < 2 || headings.some((h) => alike(h, title))) return title;
   const heading = parts.find((p) => headings.some((h) => alike(h, p)));
   if (heading) return heading;
   const known = parts.findIndex((p) => site !== '' && alike(p, site));

@@ -131,6 +131,9 @@ test('metadata: each from the first source that passes its check', () => {
     optOuts: ['noarchive', 'noai', 'noimageai', 'tdm-reservation'],
     metadata: { site: 'Jornal', kind: 'NewsArticle' },
   });
+  expect(
+    extract('<meta property="og:title" content="War - and - Peace"><h1>War - and - Peace</h1><h1>Peace</h1><p>x').title,
+  ).toBe('War - and - Peace');
   expect(extract('<title>新闻标题很长很长_人民网</title><p>正文').title).toBe('新闻标题很长很长');
   expect(
     extract(
