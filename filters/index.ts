@@ -6,6 +6,12 @@ import { gopherQuality } from './quality/gopher-quality.ts';
 import { toxicity } from './safety/toxicity.ts';
 import type { Filter } from './rules.ts';
 
+export { detect } from './privacy/detect.ts';
+export { judge, judgeSql, signalTable } from './rules.ts';
+export type { Filter, Rule, Verdict } from './rules.ts';
+export { openTexts, prepare } from './text.ts';
+export type { Text } from './text.ts';
+
 /** Every filter. A new one is a file and a line here. */
 export const FILTERS: readonly Filter[] = [
   language,
