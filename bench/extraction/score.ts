@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { brotliDecompressSync } from 'node:zlib';
 import { scoredWords } from './labels.ts';
 
+/** The marked sets. */
 export const SETS = ['scrapinghub', 'wceb', 'wcxb', 'zh'] as const;
 export type SetName = (typeof SETS)[number];
 
@@ -38,4 +39,5 @@ export function wordF1(gold: string, predicted: string): number {
   return right === 0 ? 0 : (2 * right) / (goldWords.length + words.length);
 }
 
+/** Arithmetic mean. */
 export const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;

@@ -13,6 +13,7 @@ import { boost, random, type BoostOptions, type Rows } from './boosting.ts';
 import { labelBlocks, scoredWords } from './labels.ts';
 import { goldPages, mean, SETS, wordF1 } from './score.ts';
 
+/** What the shipped model was trained with. */
 export const OPTIONS: BoostOptions = {
   trees: 300,
   depth: 5,

@@ -7,7 +7,7 @@ import type { InputFile } from './files.ts';
 import type { FileRecord } from './record.ts';
 
 /** A longer page is refused [bytes]. */
-export const LONGEST_PAGE = 64 << 20;
+const LONGEST_PAGE = 64 << 20;
 
 /** A whole HTML file, unpacked where its name ends in .gz; null where it is longer than `LONGEST_PAGE`. */
 export async function readPageFile(path: string): Promise<Buffer | null> {

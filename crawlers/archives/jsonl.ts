@@ -5,7 +5,7 @@ import type { InputFile } from './files.ts';
 import { documentOf, type ColumnNames, type FileRecord } from './record.ts';
 
 /** A longer line is refused, not held in memory [bytes]. */
-export const LONGEST_LINE = 64 << 20;
+const LONGEST_LINE = 64 << 20;
 
 /** A run of whole lines of a file. */
 export interface LineRange {
@@ -17,6 +17,7 @@ export interface LineRange {
   line: number;
 }
 
+/** The whole file. */
 export const WHOLE: LineRange = { from: 0, to: null, line: 1 };
 
 /** JSON lines with `text`, and `id` or `url` if there is one (datatrove, Dolma and OSCAR write these). Blank lines are passed over. */

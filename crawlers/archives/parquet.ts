@@ -10,6 +10,7 @@ export interface RowRange {
   to: number | null;
 }
 
+/** The whole file. */
 export const ALL_ROWS: RowRange = { from: 0, to: null };
 
 /** Parquet rows with a text column; the other columns become metadata, as text. */

@@ -1,11 +1,11 @@
 import { z } from 'zod';
 
 /** Kinds of input files; each has one reader. */
-export const FILE_TYPES = ['warc', 'jsonl', 'parquet', 'html'] as const;
+const FILE_TYPES = ['warc', 'jsonl', 'parquet', 'html'] as const;
 export type FileType = (typeof FILE_TYPES)[number];
 
 /** One entry of the recipe's `files`. */
-export const fileSource = z.strictObject({
+const fileSource = z.strictObject({
   path: z.string().min(1).describe('a file, a folder (read with its sub-folders), or a pattern with * ? and **'),
   type: z
     .enum(FILE_TYPES)

@@ -36,6 +36,7 @@ export const PLACES = [
   'control',
 ] as const;
 export type Place = (typeof PLACES)[number];
+/** The bit of a place. */
 export const place = (name: Place): number => 1 << PLACES.indexOf(name);
 
 const TAG_PLACE: Record<string, number> = {
@@ -105,7 +106,7 @@ export interface Box {
   /** Units in p, and in blocks that look like prose. */
   proseUnits: number;
   blocks: number;
-  /** Position among the boxes that share its parent and signature, and how many there are. */
+  /** Its schema.org property. */
   itemprop: string;
 }
 
@@ -165,7 +166,7 @@ const WORD = /[\p{L}\p{N}_]+/gu;
 const PIECE = 1 << 14;
 
 /** A length that is fair to all scripts: a Han or kana character counts 1, a word 2, a run of more than 24 letters a quarter of them. */
-export function unitsOf(text: string): number {
+function unitsOf(text: string): number {
   let units = 0;
   for (let at = 0; at < text.length; at += PIECE) {
     const piece = text.length <= PIECE ? text : text.slice(at, at + PIECE);
@@ -407,6 +408,7 @@ function sumUp(boxes: Box[], blocks: readonly Block[]): void {
   }
 }
 
+/** Places that hold no main text. */
 export const BAD_PLACE = place('nav') | place('aside') | place('footer') | place('control');
 const BAD_NAME =
   bit('nav') | bit('footer') | bit('cookie') | bit('ad') | bit('share') | bit('breadcrumb') | bit('related');

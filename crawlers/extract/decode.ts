@@ -67,7 +67,7 @@ function byteOrderMark(b: Uint8Array): { encoding: string; length: number } | nu
 }
 
 /** A label in WHATWG's table → its encoding's name; null for unknown ones and for "replacement". */
-export function encodingOf(label: string): string | null {
+function encodingOf(label: string): string | null {
   const name = label.trim().toLowerCase();
   if (name === 'x-user-defined') return 'windows-1252';
   if (/^(iso[-_]?8859[-_]?16|l10|latin10)$/.test(name)) return 'iso-8859-16';

@@ -209,7 +209,7 @@ const FORUM = /DiscussionForumPosting$|QAPage$/;
 type Meta = (...names: string[]) => string;
 
 /** Collapsed white space, at most `limit` code units, no broken surrogates. */
-export function clean(text: string, limit: number): string {
+function clean(text: string, limit: number): string {
   return text
     .slice(0, limit * 2)
     .replace(/[\s\u0000-\u001F\u007F-\u009F]+/g, ' ')

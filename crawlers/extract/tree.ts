@@ -12,6 +12,7 @@ export interface Limits {
   depth: number;
 }
 
+/** Enough for a novel on one page. */
 export const LIMITS: Limits = { characters: 20 << 20, nodes: 600_000, depth: 25_000 };
 
 export interface Page {
@@ -59,7 +60,9 @@ export function parseHtml(html: string, limits: Limits = LIMITS): Page {
   return { document: parser.document, cut };
 }
 
+/** Is it an element? */
 export const isElement = (node: Tree.Node): node is Tree.Element => 'tagName' in node;
+/** Is it a text? */
 export const isText = (node: Tree.Node): node is Tree.TextNode => node.nodeName === '#text';
 
 /** An attribute's value, its first 4,096 code units; '' where there is none. */

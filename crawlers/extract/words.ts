@@ -2,7 +2,7 @@
  * What class and id names say, as bits: designers of thousands of templates use the same hundred words.
  * A name is cut at `-`, `_`, digits and capitals; a part counts when it is one of the words, or begins with one of five letters or more.
  */
-export const CONCEPTS = {
+const CONCEPTS = {
   content: 'content contents body text main prose markdown richtext rte copy maincontent zhengwen neirong',
   article: 'article articles story news entry hentry blog editorial',
   post: 'post posts thread topic message messages msg viewtopic postbody',
@@ -40,7 +40,9 @@ export const CONCEPTS = {
 } as const;
 
 export type Concept = keyof typeof CONCEPTS;
+/** In the order of their bits. */
 export const CONCEPT_NAMES = Object.keys(CONCEPTS) as Concept[];
+/** The bit of a concept. */
 export const bit = (concept: Concept): number => 1 << CONCEPT_NAMES.indexOf(concept);
 
 const WORDS = new Map<string, number>();
