@@ -82,15 +82,16 @@ static int take(Pool *pool, long index) {
   return 1;
 }
 
+// Once awake it looks around for a while before it counts itself as a sleeper again: work may have come and gone.
 static void sleep_until_work(Pool *pool) {
   pthread_mutex_lock(&pool->lock);
   atomic_fetch_add(&pool->sleepers, 1);
-  while (PIECE(atomic_load(&pool->ticket)) >= pool->pieces && !atomic_load(&pool->closing))
+  if (PIECE(atomic_load(&pool->ticket)) >= pool->pieces && !atomic_load(&pool->closing))
     pthread_cond_wait(&pool->moved, &pool->lock);
   pthread_mutex_unlock(&pool->lock);
 }
 
-// Only when somebody sleeps; who is woken has to count itself again.
+// Only when somebody sleeps.
 static void wake(Pool *pool) {
   if (atomic_load(&pool->sleepers) == 0) return;
   pthread_mutex_lock(&pool->lock);
