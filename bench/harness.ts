@@ -32,7 +32,8 @@ export const defineBench = (bench: Bench): Bench => bench;
 
 /** Holds a figure against its bar. */
 export function judged(figure: Figure): Figure {
-  if (!figure.bar) return figure;
+  // An absent rival leaves nothing to hold the bar against.
+  if (!figure.bar || (figure.rival !== undefined && figure.ratio === undefined)) return figure;
   const [, operator, number] = /^(>=|<=|==)\s*([\d.]+)/.exec(figure.bar) ?? [];
   const value = figure.ratio ?? figure.value;
   const bar = Number(number);

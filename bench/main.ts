@@ -12,7 +12,7 @@ const quick = args.includes('--quick');
 const json = args.includes('--json');
 const names = args.filter((a) => !a.startsWith('-'));
 const wanted = names.length > 0 ? names : Object.keys(BENCHES);
-const unknown = wanted.filter((n) => !(n in BENCHES));
+const unknown = wanted.filter((n) => !Object.hasOwn(BENCHES, n));
 if (unknown.length > 0) {
   console.error(`bench: no bench is called ${unknown.join(', ')}\n  the benches: ${Object.keys(BENCHES).join(', ')}`);
   process.exit(2);
@@ -68,6 +68,7 @@ function line(f: Figure): string {
         ? `, ${f.rival}: absent`
         : `, ${f.rival} ${number(f.rivalValue)}`;
   const ratio = f.ratio === undefined ? '' : `, ratio ${f.ratio.toFixed(2)}`;
-  const bar = f.bar === undefined ? '' : ` (bar ${f.bar}: ${f.met ? 'met' : 'MISSED'})`;
+  const bar =
+    f.bar === undefined ? '' : ` (bar ${f.bar}: ${f.met === undefined ? 'not judged' : f.met ? 'met' : 'MISSED'})`;
   return `${f.case}: ${f.metric} ${number(f.value)} ${f.unit}${rival}${ratio}${bar}${f.note ? ` · ${f.note}` : ''}`;
 }

@@ -35,7 +35,15 @@ export function ensureBuilt() {
     try {
       mkdirSync(lock);
       break;
-    } catch {
+    } catch (error) {
+      if (error.code !== 'EEXIST') {
+        // A checkout that only its owner may write: what was built last is what there is.
+        if (existsSync(stamp)) return;
+        console.error(
+          `garner: the sources cannot be compiled here (${error.code})\n  run "npm run build" as the owner of ${root}`,
+        );
+        process.exit(1);
+      }
       // A lock older than a minute was left by a process that was killed.
       if (Date.now() > until || Date.now() - (statSync(lock, { throwIfNoEntry: false })?.mtimeMs ?? 0) > 60_000)
         rmSync(lock, { recursive: true, force: true });
@@ -50,7 +58,12 @@ export function ensureBuilt() {
     utimesSync(stamp, new Date(), new Date(sources));
   } catch (error) {
     // The compiler writes JavaScript in spite of type errors: whoever is in the middle of a change can go on.
-    console.error(`garner: the sources have type errors\n${String(error.stdout ?? error).split('\n').slice(0, 5).join('\n')}`);
+    console.error(
+      `garner: the sources have type errors\n${String(error.stdout ?? error)
+        .split('\n')
+        .slice(0, 5)
+        .join('\n')}`,
+    );
   } finally {
     rmSync(lock, { recursive: true, force: true });
   }

@@ -35,7 +35,13 @@ export async function* readRecords(path: string | undefined, terminal: Terminal)
     }
     if (typeof value !== 'object' || value === null || Array.isArray(value))
       yield { id: String(line.number), error: 'not_json' };
-    else yield { ...value, id: String((value as { id?: string | number }).id ?? line.number) } as PipeRecord;
+    // A field "error" of the input would read as ours.
+    else
+      yield {
+        ...value,
+        error: undefined,
+        id: String((value as { id?: string | number }).id ?? line.number),
+      } as PipeRecord;
   }
 }
 

@@ -29,18 +29,28 @@ import pretrain from '../trainer/stages/pretrain.ts';
 
 /** The arrow: every stage, in the order in which they run. They meet only here and through the lake's files. */
 export const STAGES: readonly AnyStage[] = [
-  ...[crawl, index, read, extract],
-  ...[measure, judge, mask],
-  ...[signatures, dedup, mix],
-  ...[tokenizer, shards],
-  ...[pretrain, finetune],
+  crawl,
+  index,
+  read,
+  extract,
+  measure,
+  judge,
+  mask,
+  signatures,
+  dedup,
+  mix,
+  tokenizer,
+  shards,
+  pretrain,
+  finetune,
 ];
 
 /** A recipe: one section a folder, each owned by the folder that reads it. */
 export const recipeSchema = z.strictObject({
   name: z
     .string()
-    .regex(/^[\p{L}\p{N}][\p{L}\p{N}._-]{0,99}$/u, 'letters, digits, ".", "_" and "-" only')
+    .regex(/^[\p{L}\p{N}][\p{L}\p{N}._-]{0,99}$/u, 'letters, digits, ".", "_" and "-" only, at most 100')
+    .refine((name) => Buffer.byteLength(name) <= 200, 'the name has more than 200 bytes: too long for a file')
     .describe('names the recipe, its lake and its runs'),
   crawl: crawlSection.optional(),
   files: filesSection.optional(),

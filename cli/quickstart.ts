@@ -1,6 +1,7 @@
 import { createServer } from 'node:net';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { writeAtomically } from '../core/files.ts';
 import { asset } from '../core/root.ts';
 import { recipeOf, type Recipe } from './pipeline.ts';
 
@@ -14,8 +15,9 @@ const WRITTEN = 8765;
 export async function quickstartRecipe(lake: string): Promise<{ recipe: Recipe; port: number }> {
   const kept = join(lake, '.site-port');
   mkdirSync(lake, { recursive: true });
-  const port = existsSync(kept) ? Number(readFileSync(kept, 'utf8')) : await freePort();
-  writeFileSync(kept, `${port}\n`);
+  const before = existsSync(kept) ? Number(readFileSync(kept, 'utf8')) : 0;
+  const port = Number.isInteger(before) && before > 0 && before < 65_536 ? before : await freePort();
+  await writeAtomically(kept, `${port}\n`);
   const path = asset('examples/quickstart.yaml');
   return { recipe: recipeOf(path, readFileSync(path, 'utf8').replaceAll(`:${WRITTEN}`, `:${port}`)), port };
 }

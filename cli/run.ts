@@ -1,10 +1,11 @@
 import { cpus } from 'node:os';
-import { GarnerError } from '../core/errors.ts';
 import { openLake } from '../core/lake/lake.ts';
 import { createProgress, type Progress } from '../core/progress.ts';
 import { inProcess, localExecutor, run, type StageReport } from '../core/stage/index.ts';
 import { Interrupted, type Terminal } from './command.ts';
 import { STAGES, type Recipe } from './pipeline.ts';
+
+export { wholeNumber } from './arguments.ts';
 
 export interface RunArguments {
   lake: string;
@@ -56,18 +57,3 @@ export async function runRecipe(args: RunArguments, terminal: Terminal): Promise
     await executor.close();
   }
 }
-
-/** A whole number of an option, or one sentence. */
-export const wholeNumber =
-  (name: string, least = 0) =>
-  (value: string): number => {
-    const n = Number(value);
-    if (!Number.isInteger(n) || n < least)
-      throw new GarnerError({
-        what: `${name} is "${value}"`,
-        where: 'argument',
-        hint: `a whole number of at least ${least} is expected`,
-        fault: 2,
-      });
-    return n;
-  };

@@ -52,7 +52,10 @@ const formatNumber = (n: number) => (Number.isInteger(n) ? String(n) : String(Nu
 /** A table for people: columns aligned, numbers to the right, no wider than the terminal (the widest columns give way). */
 export function formatTable(head: readonly string[], rows: readonly (readonly Cell[])[], width = 100): string {
   const cells = rows.map((row) => head.map((_, i) => show(row[i])));
-  const widths = head.map((h, i) => Math.max(displayWidth(h), ...cells.map((r) => displayWidth(fit(r[i]!, 400)))));
+  const titles = head.map((h) => fit(h, 400));
+  const widths = titles.map((h, i) =>
+    cells.reduce((w, r) => Math.max(w, displayWidth(fit(r[i]!, 400))), displayWidth(h)),
+  );
   const available = width - 2 * (head.length - 1);
   while (widths.reduce((a, b) => a + b, 0) > available) {
     const widest = widths.indexOf(Math.max(...widths));
@@ -71,7 +74,7 @@ export function formatTable(head: readonly string[], rows: readonly (readonly Ce
       })
       .join('  ')
       .trimEnd();
-  return [line(head), widths.map((w) => '─'.repeat(w)).join('  '), ...cells.map(line)].join('\n');
+  return [line(titles), widths.map((w) => '─'.repeat(w)).join('  '), ...cells.map(line)].join('\n');
 }
 
 /** Columns of the terminal that is written to; 100 where there is none. */

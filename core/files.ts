@@ -64,7 +64,8 @@ export async function* readBytes(path: string, limit = Infinity): AsyncGenerator
   const raw = createReadStream(path, { highWaterMark: 1 << 20 });
   let total = 0;
   try {
-    const stream = isGzip(path) && info.size > 0 ? raw.pipe(createGunzip({ chunkSize: 1 << 20 })) : raw;
+    const stream =
+      isGzip(path) && (info.size > 0 || !info.isFile()) ? raw.pipe(createGunzip({ chunkSize: 1 << 20 })) : raw;
     if (stream !== raw) raw.on('error', (error) => stream.destroy(error));
     for await (const chunk of stream) {
       total += (chunk as Buffer).length;
@@ -101,6 +102,10 @@ export interface Line {
   tooLong: boolean;
 }
 
+/** A byte order mark, as Windows writes it at the start of a file, is no part of its first line. */
+const withoutBom = (bytes: Buffer): Buffer =>
+  bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? bytes.subarray(3) : bytes;
+
 /** Lines of a byte stream, cut at \n (a \r before it is taken away); a line over `longest` bytes is skipped, not held. */
 export async function* linesOf(bytes: AsyncIterable<Uint8Array>, longest: number): AsyncGenerator<Line> {
   let held: Uint8Array[] = [];
@@ -112,7 +117,7 @@ export async function* linesOf(bytes: AsyncIterable<Uint8Array>, longest: number
     const line = {
       number: ++number,
       offset,
-      text: whole ? whole.toString('utf8').replace(/\r$/, '') : '',
+      text: whole ? (number === 1 ? withoutBom(whole) : whole).toString('utf8').replace(/\r$/, '') : '',
       tooLong: !whole,
     };
     offset += size + 1;

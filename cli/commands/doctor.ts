@@ -1,6 +1,5 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync, statfsSync } from 'node:fs';
 import { arch, cpus, freemem, platform, totalmem } from 'node:os';
-import { statfsSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
 import { garnerVersion } from '../../core/root.ts';
 import { cacheFolder, findCompiler } from '../../core/native/compile.ts';
@@ -92,7 +91,8 @@ export function examine(): Finding[] {
 
 function vectorUnit(): string {
   if (!existsSync('/proc/cpuinfo')) return 'none found';
-  const flags = new Set(execFileSync('grep', ['-m1', '^flags', '/proc/cpuinfo'], { encoding: 'utf8' }).split(/\s+/));
+  const line = /^(?:flags|Features)\s*:(.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'));
+  const flags = new Set(line?.[1]!.split(/\s+/));
   const known = ['avx2', 'avx512f', 'avx512_bf16'].filter((f) => flags.has(f));
   return known.length > 0 ? known.join(', ') : 'none found';
 }

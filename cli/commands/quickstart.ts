@@ -3,11 +3,12 @@ import { openLake } from '../../core/lake/lake.ts';
 import { plan } from '../../core/stage/index.ts';
 import { serveSite } from '../../examples/sample-site/server.ts';
 import { buildSite } from '../../examples/sample-site/site.ts';
+import { wholeNumber } from '../arguments.ts';
 import { defineCommand } from '../command.ts';
 import { STAGES } from '../pipeline.ts';
 import { quickstartRecipe } from '../quickstart.ts';
 import { quickstartReport } from '../report.ts';
-import { runRecipe, wholeNumber } from '../run.ts';
+import { runRecipe } from '../run.ts';
 import { terminalWidth } from '../table.ts';
 
 export default defineCommand({

@@ -1,9 +1,10 @@
 import { short } from '../../core/progress.ts';
 import { plan, type StageReport } from '../../core/stage/index.ts';
+import { wholeNumber } from '../arguments.ts';
 import { defineCommand, type Terminal } from '../command.ts';
 import { LAKE_FLAG, lakeFor } from '../lake.ts';
 import { loadRecipe, STAGES } from '../pipeline.ts';
-import { runRecipe, wholeNumber } from '../run.ts';
+import { runRecipe } from '../run.ts';
 import { formatTable, terminalWidth } from '../table.ts';
 
 export default defineCommand({

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { cacheFolder } from '../../core/native/compile.ts';
 import { GarnerError } from '../../core/errors.ts';
-import { exportParquet, openCatalog, query, type Catalog, type QueryResult } from '../../datasets/lake/catalog.ts';
+import { exportParquet, openCatalog, query, stream, type Catalog } from '../../datasets/lake/catalog.ts';
+import { wholeNumber } from '../arguments.ts';
 import { LAKE_FLAG, lakeOf } from '../lake.ts';
 import { defineCommand, formatError, type Terminal } from '../command.ts';
 import { formatTable, terminalWidth, type Cell } from '../table.ts';
@@ -27,7 +28,7 @@ export default defineCommand({
     { flag: '--json', about: 'JSON lines' },
     { flag: '--csv', about: 'comma-separated values' },
     { flag: '--parquet <file>', about: 'write the result to a Parquet file' },
-    { flag: '--limit <n>', about: 'rows shown in a table', default: 40, parse: Number },
+    { flag: '--limit <n>', about: 'rows shown in a table', default: 40, parse: wholeNumber('--limit', 1) },
     { flag: '--raw', about: 'also documents_extracted: text before masking' },
   ],
   examples: [
@@ -84,29 +85,30 @@ async function answer(catalog: Catalog, sql: string, format: Format, terminal: T
     terminal.stderr.write(`written to ${format.parquet}\n`);
     return;
   }
-  const result = await query(catalog, sql, format.json || format.csv ? Infinity : format.limit);
-  for (const piece of render(result, format, terminalWidth(terminal))) {
+  const write = async (piece: string) => {
     if (!terminal.stdout.write(piece)) await once(terminal.stdout, 'drain');
+  };
+  if (format.json || format.csv) {
+    const { columns, batches } = await stream(catalog, sql);
+    const names = columns.map((c) => c.unique);
+    if (format.csv) await write(`${columns.map((c) => csvCell(c.name)).join(',')}\n`);
+    for await (const rows of batches) {
+      const lines = rows.map((row) =>
+        format.json ? JSON.stringify(Object.fromEntries(names.map((n, i) => [n, row[i]]))) : row.map(csvCell).join(','),
+      );
+      if (lines.length > 0) await write(`${lines.join('\n')}\n`);
+    }
+    return;
   }
-}
-
-function* render(result: QueryResult, format: Format, width: number): Generator<string> {
-  const names = result.columns.map((c) => c.name);
-  if (format.json) {
-    for (const row of result.rows) yield `${JSON.stringify(Object.fromEntries(names.map((n, i) => [n, row[i]])))}\n`;
-  } else if (format.csv) {
-    yield `${names.map(csvCell).join(',')}\n`;
-    for (const row of result.rows) yield `${row.map(csvCell).join(',')}\n`;
-  } else {
-    yield `${formatTable(
-      names,
-      result.rows.map((row) => row.map(cell)),
-      width,
-    )}\n`;
-    yield result.truncated
-      ? `(the first ${result.rows.length} rows; --limit N shows more, --json and --csv all)\n`
-      : `(${result.rows.length} row${result.rows.length === 1 ? '' : 's'})\n`;
-  }
+  const { columns, rows, truncated } = await query(catalog, sql, format.limit);
+  const names = columns.map((c) => c.name);
+  const cells = rows.map((row) => row.map(cell));
+  await write(`${formatTable(names, cells, terminalWidth(terminal))}\n`);
+  await write(
+    truncated
+      ? `(the first ${rows.length} rows; --limit N shows more, --json and --csv all)\n`
+      : `(${rows.length} row${rows.length === 1 ? '' : 's'})\n`,
+  );
 }
 
 const cell = (value: unknown): Cell =>

@@ -2,6 +2,7 @@ import { openCatalog } from '../../datasets/lake/catalog.ts';
 import { stats, type Group } from '../../datasets/lake/stats.ts';
 import { LAKE_FLAG, lakeOf } from '../lake.ts';
 import { defineCommand } from '../command.ts';
+import { wholeNumber } from '../arguments.ts';
 import { formatBytes, formatTable, terminalWidth } from '../table.ts';
 
 export default defineCommand({
@@ -10,7 +11,7 @@ export default defineCommand({
   options: [
     LAKE_FLAG,
     { flag: '--recipe <name>', about: 'whose outputs (default: the recipe that ran last)' },
-    { flag: '--top <n>', about: 'rows of each table', default: 12, parse: Number },
+    { flag: '--top <n>', about: 'rows of each table', default: 12, parse: wholeNumber('--top', 1) },
     { flag: '--json', about: 'one JSON object' },
   ],
   examples: ['garner stats --lake lakes/quickstart'],

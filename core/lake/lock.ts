@@ -10,7 +10,7 @@ const LOCK_NB = 4;
 
 interface Flock {
   call(fd: number, operation: number): number;
-  errno(): number;
+  errno: () => number;
   codes: Record<string, number>;
 }
 let flock: Flock | undefined;
@@ -20,7 +20,7 @@ function tryLock(fd: number, path: string): boolean {
   if (!flock) {
     const koffi = createRequire(import.meta.url)('koffi') as {
       load(path: null): { func(prototype: string): Flock['call'] };
-      errno(): number;
+      errno: () => number;
       os: { errno: Record<string, number> };
     };
     flock = { call: koffi.load(null).func('int flock(int, int)'), errno: koffi.errno, codes: koffi.os.errno };

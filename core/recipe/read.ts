@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { LineCounter, parseDocument, isMap, type Document as YamlDocument } from 'yaml';
+import { isMap, isScalar, LineCounter, parseDocument, visit, type Document as YamlDocument } from 'yaml';
 import { z } from 'zod';
 import { explainSystemError, GarnerError, nearest } from '../errors.ts';
 
@@ -21,22 +21,78 @@ export function readRecipe<S extends z.ZodType>(file: string, schema: S): z.outp
 
 /** The same for text that is already in hand. */
 export function parseRecipe<S extends z.ZodType>(file: string, source: string, schema: S): z.output<S> {
+  if (source.length > LONGEST)
+    throw new GarnerError({
+      what: `the recipe has ${source.length} characters, at most ${LONGEST} are read`,
+      where: file,
+      hint: 'name the recipe itself, not a file of data',
+      fault: 2,
+    });
   const lines = new LineCounter();
-  const doc = parseDocument(source, { lineCounter: lines, strict: true });
-  const broken = doc.errors[0];
+  // Complex keys and unknown tags would be warned of on standard error, past the one sentence.
+  const doc = parseDocument(source, { lineCounter: lines, strict: true, logLevel: 'error' });
+  const [broken] = doc.errors;
   if (broken) {
     const at = broken.linePos?.[0] ?? { line: 1, col: 1 };
     throw new GarnerError({
-      what: broken.message.split('\n')[0]!.replace(/ at line \d+, column \d+:?$/, ''),
+      what: saying(broken.message.split('\n')[0]!.replace(/ at line \d+, column \d+:?$/, '')),
       where: `${file}:${at.line}:${at.col}`,
       hint: 'the file is not valid YAML there',
       fault: 2,
     });
   }
-  const value: unknown = doc.toJS() ?? {};
+  const [doubt] = doc.warnings;
+  if (doubt)
+    throw new GarnerError({
+      what: doubt.message.split('\n')[0]!.replace(/ at line \d+, column \d+:?$/, ''),
+      where: `${file}:${doubt.linePos?.[0].line ?? 1}:${doubt.linePos?.[0].col ?? 1}`,
+      hint: 'a recipe needs plain values only: no tags',
+      fault: 2,
+    });
+  visit(doc, {
+    Pair(_, { key }) {
+      // Lists of free names would pass it over in silence.
+      if (isScalar(key) && key.value === '__proto__') {
+        const at = lines.linePos(key.range?.[0] ?? 0);
+        throw new GarnerError({
+          what: 'unknown key "__proto__"',
+          where: `${file}:${at.line}:${at.col}`,
+          hint: 'no name may be this one',
+          fault: 2,
+        });
+      }
+    },
+  });
+  let value: unknown;
+  try {
+    value = doc.toJS() ?? {};
+  } catch (error) {
+    throw new GarnerError(
+      {
+        what: /Unresolved alias/.test(String(error))
+          ? `an alias (*name) has no anchor (&name) before it: ${String(error).split(': ').at(-1)}`
+          : 'its aliases (*name) multiply into more than is read, or lead in a circle',
+        where: file,
+        hint: 'write the values out',
+        fault: 2,
+      },
+      error,
+    );
+  }
   const result = schema.safeParse(value, { reportInput: true });
   if (result.success) return result.data;
   throw describe(file, doc, lines, schema, result.error.issues[0]!);
+}
+
+/** A recipe of all filters with comments has some ten thousand characters. */
+const LONGEST = 1_000_000;
+
+/** The YAML reader's words, where a person would not know what to do with them. */
+function saying(words: string): string {
+  if (/call stack/i.test(words)) return 'the values are nested too deeply';
+  if (/multiple documents/i.test(words)) return 'a second document begins here (---), a recipe is one';
+  if (/keys must be unique/i.test(words)) return 'the same key stands there twice';
+  return words;
 }
 
 /** The JSON Schema that editors complete recipes with. */
@@ -55,11 +111,12 @@ function describe(
     const key = issue.keys[0]!;
     const names = keysAt(schema, path);
     const guess = nearest(key, names);
+    const merge = key === '<<' ? 'YAML 1.2 has no merge keys: write the values out. ' : '';
     const all = names.length > 0 ? `(all keys: ${names.join(', ')})` : 'no keys are expected here';
     return new GarnerError({
       what: `unknown key "${key}"${path.length > 0 ? ` in ${path.join('.')}` : ''}`,
       where: position(file, doc, lines, path, key),
-      hint: guess ? `did you mean "${guess}"? ${all}` : all,
+      hint: `${merge}${guess ? `did you mean "${guess}"? ` : ''}${all}`,
       fault: 2,
     });
   }
@@ -127,7 +184,9 @@ function position(file: string, doc: YamlDocument, lines: LineCounter, path: Pat
     const node = depth === 0 ? doc.contents : doc.getIn(path.slice(0, depth), true);
     const pair =
       key !== undefined && isMap(node)
-        ? node.items.find((p) => String((p.key as { value?: unknown }).value) === key)
+        ? node.items.find(
+            (p) => (isScalar(p.key) ? `${p.key.value as string | null}`.replace(/^null$/, '') : '') === key,
+          )
         : undefined;
     const range = ((pair?.key ?? node) as { range?: [number, number, number] } | undefined)?.range;
     if (range) {

@@ -108,8 +108,16 @@ function foresee(
 
 /** What stands for an output that is still to be made, where later keys are foretold. */
 const promised = (stage: AnyStage, unit: Unit, key: string): Output => ({
-  ...{ stage: stage.name, unit: unit.name, key, identity: key, version: 0, params: null },
-  ...{ inputs: [], files: [], counts: {}, facts: {} },
+  stage: stage.name,
+  unit: unit.name,
+  key,
+  identity: key,
+  version: 0,
+  params: null,
+  inputs: [],
+  files: [],
+  counts: {},
+  facts: {},
 });
 
 /**

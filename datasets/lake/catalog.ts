@@ -1,12 +1,13 @@
-import type { DuckDBConnection, DuckDBInstance, DuckDBResultReader } from '@duckdb/node-api';
-import { mkdtempSync, realpathSync, rmSync, statSync } from 'node:fs';
+import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
+import { existsSync, mkdtempSync, realpathSync, rmSync, statfsSync, statSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { explainSystemError, GarnerError } from '../../core/errors.ts';
+import { basename, dirname, join, relative, resolve } from 'node:path';
+import { GarnerError } from '../../core/errors.ts';
 import { fileList, identifier, quote } from '../../core/lake/duckdb.ts';
 import { currentOutputs, existingLake, recipeManifests } from '../../core/lake/lake.ts';
 import { recipeManifestPath } from '../../core/lake/layout.ts';
 import type { Output } from '../../core/stage/index.ts';
+import { unfinished } from './query.ts';
 import { buildViews, filesOf, type SignalColumns, type View } from './views.ts';
 
 export interface CatalogOptions {
@@ -54,6 +55,7 @@ export async function openCatalog(path: string, options: CatalogOptions = {}): P
     });
   }
   const outputs = recipe === null ? [] : currentOutputs(lake, recipe);
+  if (options.writable !== undefined) outside(lake, options.writable);
   const { DuckDBInstance } = await import('@duckdb/node-api');
   const instance = await DuckDBInstance.create(':memory:', {
     threads: String(cpus().length),
@@ -63,18 +65,70 @@ export async function openCatalog(path: string, options: CatalogOptions = {}): P
   });
   const connection = await instance.connect();
   const temporary = realpathSync(mkdtempSync(join(tmpdir(), 'garner-sql-')));
+  const close = closer(instance, connection, temporary);
+  try {
+    const views = await lockUp(connection, lake, outputs, temporary, options);
+    return { lake, recipe, recipes, outputs, views, connection, close };
+  } catch (error) {
+    close();
+    throw damaged(error, lake);
+  }
+}
+
+/** A result may lie anywhere but in the lake, whose files nobody writes but a run. */
+function outside(lake: string, file: string): void {
+  const folder = dirname(resolve(file));
+  if (!existsSync(folder))
+    throw new GarnerError({ what: 'there is no such folder', where: folder, hint: 'make it first', fault: 2 });
+  const way = relative(lake, join(realpathSync(folder), basename(file)));
+  if (way === '..' || way.startsWith('../')) return;
+  throw new GarnerError({
+    what: 'the file would lie in the lake',
+    where: file,
+    hint: 'choose a place outside: the lake is read-only here',
+    fault: 2,
+  });
+}
+
+/** Half of what is free, so that a query that wants more than there is fails and the disk does not fill. */
+function temporarySpace(folder: string): string {
+  const { bavail, bsize } = statfsSync(folder);
+  return `${Math.max(1, Math.min(10_000, Math.floor((bavail * bsize) / 2e6)))}MB`;
+}
+
+/** A file that is gone or cut is the lake's fault; anything else stays what it is. */
+function damaged(error: unknown, lake: string): unknown {
+  const message = String((error as Error).message ?? error);
+  if (!/^(?:IO|Invalid Input|HTTP) Error/.test(message)) return error;
+  return new GarnerError(
+    {
+      what: `a file of the lake is missing or damaged: ${message.split('\n')[0]}`,
+      where: lake,
+      hint: 'run the recipe again: what is damaged is made anew',
+    },
+    error,
+  );
+}
+
+/** Makes the views, then locks. The order matters: directories cannot be allowed once external access is off, and that cannot be switched back on. */
+async function lockUp(
+  connection: DuckDBConnection,
+  lake: string,
+  outputs: readonly Output[],
+  temporary: string,
+  options: CatalogOptions,
+): Promise<View[]> {
   const signals = await signalColumns(connection, lake, outputs);
   const views = buildViews(lake, outputs, signals, options.raw ?? false);
-  // The order matters: directories cannot be allowed once external access is off, and that cannot be switched back on.
   await connection.run(`SET temp_directory=${quote(temporary)}`);
-  await connection.run(`SET max_temp_directory_size='10GB'`);
+  await connection.run(`SET max_temp_directory_size=${quote(temporarySpace(temporary))}`);
   await connection.run(`SET allowed_directories=${fileList([`${lake}/`, `${temporary}/`])}`);
   if (options.writable !== undefined)
-    await connection.run(`SET allowed_paths=${fileList([resolve(options.writable)])}`);
+    await connection.run(`SET allowed_paths=${fileList([resolve(options.writable), unfinished(options.writable)])}`);
   for (const view of views) await connection.run(`CREATE VIEW ${identifier(view.name)} AS ${view.sql}`);
   for (const setting of ['allow_community_extensions=false', 'enable_external_access=false', 'lock_configuration=true'])
     await connection.run(`SET ${setting}`);
-  return { lake, recipe, recipes, outputs, views, connection, close: closer(instance, connection, temporary) };
+  return views;
 }
 
 const closer = (instance: DuckDBInstance, connection: DuckDBConnection, temporary: string) => () => {
@@ -107,112 +161,5 @@ async function signalColumns(
   return all;
 }
 
-/** Refuses everything but one SELECT, or EXPLAIN of one: in DuckDB an allowed folder is writable, so this is half of the lock. */
-export async function checkStatement(connection: DuckDBConnection, sql: string): Promise<void> {
-  const { StatementType } = await import('@duckdb/node-api');
-  let statements;
-  try {
-    statements = await connection.extractStatements(sql);
-  } catch (error) {
-    throw sqlError(error);
-  }
-  if (statements.count !== 1)
-    throw new GarnerError({
-      what: statements.count === 0 ? 'there is no statement' : 'one statement at a time',
-      where: 'sql',
-      hint: 'garner sql reads: one SELECT, FROM or WITH',
-      fault: 2,
-    });
-  let prepared;
-  try {
-    prepared = await statements.prepare(0);
-  } catch (error) {
-    throw sqlError(error);
-  }
-  try {
-    const type = prepared.statementType;
-    const body = stripComments(sql);
-    const explains = type === StatementType.EXPLAIN && /^explain\s+(?:analyze\s+)?(?:select|with|from)\b/i.test(body);
-    if (type !== StatementType.SELECT && !explains) {
-      throw new GarnerError({
-        what: 'only SELECT is allowed: the lake is read-only here',
-        where: 'sql',
-        hint: 'change the recipe and run it again; to write a result use --parquet, --csv or --json',
-        fault: 2,
-      });
-    }
-  } finally {
-    prepared.destroySync();
-  }
-}
-
-/** Leading comments and white space away, so that the word that begins a statement is seen. */
-const stripComments = (sql: string): string => sql.replace(/^(?:\s+|--[^\n]*(?:\n|$)|\/\*(?:[^*]|\*(?!\/))*\*\/)+/, '');
-
-/** DuckDB's words without its stack, as an error of the argument. */
-export function sqlError(error: unknown): unknown {
-  if (error instanceof GarnerError) return error;
-  const message = String((error as Error).message ?? error);
-  if (/INTERRUPT/.test(message)) return error;
-  const [first, ...rest] = message.split('\n').filter((line) => line.trim() !== '');
-  const denied = /Permission Error|file system operations are disabled|configuration has been locked/i.test(message);
-  return new GarnerError(
-    {
-      what: first!,
-      where: 'sql',
-      hint: denied
-        ? 'queries read the lake and nothing else'
-        : rest.join('\n') || 'garner sql --tables lists tables and columns',
-      fault: 2,
-    },
-    error,
-  );
-}
-
-export interface QueryResult {
-  columns: { name: string; type: string }[];
-  rows: unknown[][];
-  /** More rows exist than were asked for. */
-  truncated: boolean;
-}
-
-/** Runs a checked query and reads up to `limit` rows as JSON values. */
-export async function query(catalog: Catalog, sql: string, limit = Infinity): Promise<QueryResult> {
-  await checkStatement(catalog.connection, sql);
-  try {
-    const result: DuckDBResultReader = await catalog.connection.streamAndReadUntil(
-      sql,
-      Number.isFinite(limit) ? limit + 1 : Number.MAX_SAFE_INTEGER,
-    );
-    const types = result.columnTypes();
-    const rows = result.getRowsJson() as unknown[][];
-    return {
-      columns: result.columnNames().map((name, i) => ({ name, type: String(types[i]) })),
-      rows: rows.slice(0, limit).map((row) => row.map((value, i) => number(value, String(types[i])))),
-      truncated: rows.length > limit,
-    };
-  } catch (error) {
-    throw sqlError(error);
-  }
-}
-
-/** Whole numbers come as strings from DuckDB's JSON form; those that fit a double become numbers. */
-function number(value: unknown, type: string): unknown {
-  if (typeof value === 'string' && /^(?:U?BIGINT|U?HUGEINT)$/.test(type)) {
-    const n = Number(value);
-    return Number.isSafeInteger(n) ? n : value;
-  }
-  return value;
-}
-
-/** Writes the whole result of a checked query to the file that the catalog was opened for. */
-export async function exportParquet(catalog: Catalog, sql: string, file: string): Promise<void> {
-  await checkStatement(catalog.connection, sql);
-  try {
-    await catalog.connection.run(
-      `COPY (${sql.trim().replace(/;\s*$/, '')}\n) TO ${quote(resolve(file))} (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)`,
-    );
-  } catch (error) {
-    throw explainSystemError(sqlError(error), file);
-  }
-}
+export { exportParquet, query, stream } from './query.ts';
+export { checkStatement, sqlError } from './statement.ts';

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { GarnerError } from '../../core/errors.ts';
 import { parseRecipe } from '../../core/recipe/read.ts';
@@ -100,4 +100,57 @@ test('an alias bomb is refused', () => {
     ...'bcdefgh'.split('').map((c, i) => `${c}: &${c} [${Array(9).fill(`*${'abcdefgh'[i]}`).join(',')}]`),
   ].join('\n');
   expect(() => parseRecipe('r.yaml', bomb, schema)).toThrow();
+});
+
+describe('YAML of every wrong kind is one sentence', () => {
+  const many = (n: number, f: (i: number) => string) => Array.from({ length: n }, (_, i) => f(i)).join('');
+  const cases: Record<string, [string, RegExp]> = {
+    tabs: ['name: a\n\tfiles: []\n', /r\.yaml:2:1: Tabs are not allowed/],
+    'an unknown anchor': ['name: *x\n', /alias .* has no anchor .*x/i],
+    'a merge key': ['name: a\ndedup:\n  <<: { threshold: 0.9 }\n', /r\.yaml:3:3: unknown key "<<" in dedup/],
+    'two documents': ['name: a\n---\nname: b\n', /r\.yaml:2:1: a second document begins here/],
+    'a key twice': ['name: a\nname: b\n', /r\.yaml:2:1: the same key stands there twice/],
+    'nesting without end': [`name: ${'['.repeat(10_000)}${']'.repeat(10_000)}\n`, /nested too deeply/],
+    'blocks without end': [`name:${many(3000, (i) => `\n${' '.repeat(i + 1)}a:`)}\n`, /nested too deeply|at most/],
+    'a million laughs': [
+      `a: &a [x,x,x,x,x,x,x,x,x]\n${many(9, (i) => `${'bcdefghij'[i]}: &${'bcdefghij'[i]} [${Array(9).fill(`*${'abcdefghij'[i]}`).join(',')}]\n`)}`,
+      /aliases .* multiply/,
+    ],
+    'an alias of itself': ['name: &n [*n]\n', /./],
+    'five megabytes': [`name: a\n#${'x'.repeat(5_000_000)}\n`, /at most 1000000 are read/],
+    'a tag': ['name: !!js/function "x"\n', /r\.yaml:1:7: Unresolved tag/],
+    'a number as a string': ['name: a\ndedup: { threshold: "0.8" }\n', /expected number, received string/],
+    'a string as a number': ['name: 12\n', /expected string, received number/],
+    'a key __proto__': ['name: a\n__proto__: { dedup: {} }\n', /unknown key "__proto__"/],
+    'a key __proto__ in a section': [
+      'name: a\ndedup: { __proto__: { threshold: 9 } }\n',
+      /r\.yaml:2:10: unknown key "__proto__"/,
+    ],
+    'a key constructor': ['name: a\ndedup: { constructor: 1 }\n', /unknown key "constructor" in dedup/],
+    'an unknown key below __proto__': [
+      'name: a\nrules: { __proto__: { nope: 1 } }\n',
+      /r\.yaml:2:10: unknown key "__proto__"/,
+    ],
+    'an empty key': ['name: a\n? \n: x\n', /r\.yaml:2:3: unknown key ""/],
+    'a map as a key': ['name: a\n? { b: 1 }\n: x\n', /unknown key/],
+    'a list': ['- a\n', /expected object, received array/],
+    nothing: ['', /name is missing/],
+    infinity: ['name: a\ndedup: { threshold: .inf }\n', /expected number|Too big/],
+    'an open quote': ['name: "a\n', /r\.yaml:2:1: Missing closing/],
+  };
+  for (const [name, [source, says]] of Object.entries(cases))
+    test(name, () => {
+      const error = fault(source);
+      expect(error).toBeInstanceOf(GarnerError);
+      expect(error.message.split('\n')).toHaveLength(1);
+      expect(error.message.length).toBeLessThan(300);
+      expect([error.message, error.fault]).toEqual([expect.stringMatching(says) as string, 2]);
+    });
+
+  test('a byte order mark and Windows line ends are no fault', () => {
+    expect(parseRecipe('r.yaml', '\uFEFFname: a\r\ndedup:\r\n  threshold: 0.9\r\n', schema)).toEqual({
+      name: 'a',
+      dedup: { shingle: 5, threshold: 0.9 },
+    });
+  });
 });
