@@ -55,7 +55,8 @@ export function ensureBuilt() {
     execFileSync(compiler, ['-p', config], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
     mkdirSync(dirname(stamp), { recursive: true });
     writeFileSync(stamp, '');
-    utimesSync(stamp, new Date(), new Date(sources));
+    // A Date holds whole milliseconds, a file's time has fractions of them: rounded down, it would look older for ever.
+    utimesSync(stamp, new Date(), new Date(Math.ceil(sources)));
   } catch (error) {
     // The compiler writes JavaScript in spite of type errors: whoever is in the middle of a change can go on.
     console.error(
