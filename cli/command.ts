@@ -1,4 +1,5 @@
 import type { GarnerError } from '../core/errors.ts';
+import { plain } from '../core/progress.ts';
 
 /** An argument or option of a command, one record each: parser, help and docs are made from it. */
 export interface Flag {
@@ -40,7 +41,7 @@ export interface Command {
 export const defineCommand = (command: Command): Command => command;
 
 /** For main(): how an error that a person must act on is shown. */
-export const formatError = (error: GarnerError): string => `garner: ${error.format()}`;
+export const formatError = (error: GarnerError): string => `garner: ${plain(error.format())}`;
 
 /** Ctrl-C was pressed: exit code 130. */
 export class Interrupted extends Error {}

@@ -15,6 +15,8 @@ export async function main(
   let code = 0;
   // `garner sql … | head -1`: the reader has what it wanted.
   terminal.stdout.on('error', (error: { code?: string }) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+  // Nobody listens to the progress any more; the work goes on.
+  if (terminal.stderr.listenerCount('error') === 0) terminal.stderr.on('error', () => {});
   const parser = new Parser('garner')
     .description(ABOUT)
     .version(garnerVersion, '-v, --version')
@@ -25,6 +27,8 @@ export async function main(
     writeOut: (text) => void terminal.stdout.write(text),
     writeErr: (text) => void terminal.stderr.write(text.replace(/^error: /, 'garner: ')),
   });
+  // `garner help run` and `garner help` mean what other programs mean by them.
+  if (argv[0] === 'help') return main([...argv.slice(1, 2), '--help'], terminal);
   const wanted = argv.find((a) => !a.startsWith('-'));
   for (const [name, { summary, load }] of Object.entries(COMMANDS)) {
     const sub = parser.command(name).description(summary);

@@ -20,7 +20,7 @@ export interface PipeRecord {
  * JSON lines of an input, each with an `id` (its line number where it has none). A line that is no JSON object, or too long,
  * comes back as `{ id, error }`: the pipe answers it in place, so that output stays in input order, and goes on.
  */
-export async function* readRecords(path: string | undefined, terminal: Terminal): AsyncGenerator<PipeRecord> {
+async function* readRecords(path: string | undefined, terminal: Terminal): AsyncGenerator<PipeRecord> {
   for await (const line of linesOf(openInput(path, terminal), LONGEST_LINE)) {
     if (line.tooLong) {
       yield { id: String(line.number), error: 'line_too_long' };

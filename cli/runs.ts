@@ -16,7 +16,7 @@ export const runName = (run: Output): string => String(run.facts['name']);
  * All finished runs: first those that no recipe stands for any more (a later run of it changed or failed), the oldest first;
  * then those that recipes stand for, the latest recipe's last.
  */
-export function allRuns(lake: string): Output[] {
+function allRuns(lake: string): Output[] {
   const age = (name: string) => statSync(recipeManifestPath(lake, name)).mtimeMs;
   const recipes = recipeManifests(lake)
     .map((m) => m.name)

@@ -1,3 +1,4 @@
+import { plain } from '../core/progress.ts';
 import type { Terminal } from './command.ts';
 
 export type Cell = string | number | boolean | null | undefined;
@@ -30,8 +31,8 @@ export function displayWidth(text: string): number {
 }
 
 /** Cut to `limit` columns with an ellipsis; line breaks and control characters become visible or go, so that no text can move the cursor. */
-export function fit(text: string, limit: number): string {
-  const flat = text.replace(/\r?\n/g, '⏎').replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, '');
+function fit(text: string, limit: number): string {
+  const flat = plain(text.replace(/\r?\n/g, '⏎'));
   if (displayWidth(flat) <= limit) return flat;
   let out = '';
   let width = 0;

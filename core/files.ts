@@ -1,13 +1,15 @@
 import { createReadStream } from 'node:fs';
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, relative, resolve, sep } from 'node:path';
+import { threadId } from 'node:worker_threads';
 import { createGunzip } from 'node:zlib';
 import { explainSystemError, GarnerError } from './errors.ts';
 
 let counter = 0;
 
 /** A name beside `path` that no reader looks at; the process id keeps two writers apart. */
-export const temporaryName = (path: string): string => `${path}.tmp-${process.pid}-${counter++}`;
+export const temporaryName = (path: string): string =>
+  `${path}.tmp-${process.pid}${threadId ? `-${threadId}` : ''}-${counter++}`;
 
 /** Writes a whole file or nothing: a temporary name, fsync, rename. */
 export async function writeAtomically(path: string, data: string | Uint8Array): Promise<void> {

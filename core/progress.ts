@@ -1,3 +1,7 @@
+/** A text without what could move a terminal's cursor or turn its direction: control characters, escapes, bidi overrides. */
+export const plain = (text: string): string =>
+  text.replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, '');
+
 /** What a long work tells the person who waits for it. */
 export interface Progress {
   /** A stage begins; `tasks` of them. */
@@ -87,7 +91,9 @@ function bars(stream: NodeJS.WriteStream): Progress {
     const full = Math.round((share ?? 0) * width);
     const bar = share === null ? '·'.repeat(width) : '█'.repeat(full) + '░'.repeat(width - full);
     clear();
-    line = `${stage.padEnd(18)} ${bar} ${text}`.slice(0, (stream.columns || 80) - 1);
+    line = plain(`${stage.padEnd(18)} ${bar} ${text}`)
+      .replaceAll('\n', ' ')
+      .slice(0, (stream.columns || 80) - 1);
     stream.write(line);
   };
   return {
@@ -114,7 +120,7 @@ function bars(stream: NodeJS.WriteStream): Progress {
     end: (stage, seconds, counts) =>
       print(`${stage.padEnd(18)} ${`${seconds.toFixed(1)} s`.padStart(8)}  ${dim(describe(counts))}`),
     reused: (stage) => print(`${stage.padEnd(18)} ${dim('  reused')}`),
-    notice: (text) => print(`${dim(clock())} ${text}`),
+    notice: (text) => print(`${dim(clock())} ${plain(text)}`),
     close: clear,
   };
 }

@@ -4,9 +4,6 @@ import { fileURLToPath } from 'node:url';
 
 const here = fileURLToPath(import.meta.url);
 
-/** True where TypeScript runs as it is (tests); false in compiled JavaScript. */
-export const runsFromSource = here.endsWith('.ts');
-
 /** The folder that holds package.json: the same for sources and for dist/. */
 export const packageRoot: string = (() => {
   let folder = dirname(here);

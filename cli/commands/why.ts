@@ -1,3 +1,4 @@
+import { plain } from '../../core/progress.ts';
 import { openCatalog } from '../../datasets/lake/catalog.ts';
 import { why, type Story } from '../../datasets/lake/why.ts';
 import { LAKE_FLAG, lakeOf } from '../lake.ts';
@@ -30,7 +31,11 @@ export default defineCommand({
 
 const words = (...parts: (string | false | null | undefined)[]) => parts.filter(Boolean).join(', ');
 const value = (v: unknown): string =>
-  typeof v === 'number' ? String(Number(v.toPrecision(5))) : v === null || v === undefined ? '' : String(v as string);
+  typeof v === 'number'
+    ? String(Number(v.toPrecision(5)))
+    : v === null || v === undefined
+      ? ''
+      : plain(String(v as string));
 
 /** The story as lines for a person. */
 export function tell(story: Story, width: number): string {
@@ -69,7 +74,7 @@ export function tell(story: Story, width: number): string {
   }
   if (story.edits.length > 0) {
     heading('changed');
-    for (const e of story.edits) out.push(`  ${e.rule}: ${e.count} (${e.spans})`);
+    for (const e of story.edits) out.push(`  ${plain(e.rule)}: ${e.count} (${e.spans})`);
   }
   const decided = story.decisions.filter((x) => x['verdict'] !== 'edit');
   if (decided.length > 0) {

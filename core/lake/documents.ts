@@ -6,7 +6,7 @@ import { fileList } from './duckdb.ts';
 import { queryBatches, readTable } from './parquet.ts';
 
 /** Stages whose output has documents, in the order in which their parts are counted. */
-export const DOCUMENT_STAGES = ['read', 'extract'] as const;
+const DOCUMENT_STAGES = ['read', 'extract'] as const;
 
 /** One file of documents. Stages that go through documents have one task a part, and name their own files `<id>.parquet`. */
 export interface Part {

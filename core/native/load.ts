@@ -1,5 +1,7 @@
 import { createRequire } from 'node:module';
-import { compile, findCompiler } from './compile.ts';
+import { rmSync } from 'node:fs';
+import { GarnerError } from '../errors.ts';
+import { compile, findCompiler, type Compiler } from './compile.ts';
 
 type TypedArray =
   | Int8Array
@@ -83,10 +85,33 @@ export function loadNative(unit: NativeUnit): Library | null {
   const cached = loaded.get(unit.name);
   if (cached !== undefined) return cached;
   const compiler = findCompiler();
-  const library =
-    compiler && open(unit, compile(unit.name, unit.sources, unit.headers ?? [], unit.flags ?? [], compiler));
+  const library = compiler && build(unit, compiler);
   loaded.set(unit.name, library);
   return library;
+}
+
+/** Compiles and opens; a kept library that does not open (cut by a power loss) is built once more. */
+function build(unit: NativeUnit, compiler: Compiler): Library {
+  const make = () => compile(unit.name, unit.sources, unit.headers ?? [], unit.flags ?? [], compiler);
+  const path = make();
+  try {
+    return open(unit, path);
+  } catch {
+    rmSync(path, { force: true });
+  }
+  try {
+    return open(unit, make());
+  } catch (error) {
+    if (error instanceof GarnerError) throw error;
+    throw new GarnerError(
+      {
+        what: `the library of ${unit.name} was built and does not open: ${(error as Error).message}`,
+        where: path,
+        hint: `is ${compiler.command} a compiler for this machine? GARNER_NO_COMPILER=1 goes without one`,
+      },
+      error,
+    );
+  }
 }
 
 type KoffiFunction = ((...args: unknown[]) => number | bigint) & { async: (...args: unknown[]) => void };

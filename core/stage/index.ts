@@ -1,7 +1,7 @@
 export { defineStage, filesIn, only } from './stage.ts';
-export type { AnyStage, Counts, Inputs, Stage, Task, TaskContext, Unit } from './stage.ts';
-export type { Output, OutputFile } from './marker.ts';
+export type { AnyStage, Counts, Inputs, Stage, Task, TaskContext } from './stage.ts';
+export type { Output } from './marker.ts';
 export { plan, run } from './runner.ts';
-export type { RunOptions, StageReport } from './runner.ts';
+export type { StageReport } from './runner.ts';
 export { inProcess, localExecutor } from './executor.ts';
 export type { Executor } from './executor.ts';

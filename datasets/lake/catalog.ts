@@ -32,7 +32,7 @@ export interface Catalog {
 }
 
 /** The recipe that a person means who names none: the one that ran last. */
-export function latestRecipe(lake: string): string | null {
+function latestRecipe(lake: string): string | null {
   const names = recipeManifests(lake).map((m) => m.name);
   const age = (name: string) => statSync(recipeManifestPath(lake, name)).mtimeMs;
   return names.toSorted((a, b) => age(b) - age(a))[0] ?? null;
@@ -162,4 +162,3 @@ async function signalColumns(
 }
 
 export { exportParquet, query, stream } from './query.ts';
-export { checkStatement, sqlError } from './statement.ts';

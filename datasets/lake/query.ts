@@ -5,7 +5,7 @@ import { quote } from '../../core/lake/duckdb.ts';
 import type { Catalog } from './catalog.ts';
 import { checkStatement, sqlError } from './statement.ts';
 
-export interface ResultColumn {
+interface ResultColumn {
   name: string;
   type: string;
   /** Differs from every other column's: `a` and `a:1` for `select 1 as a, 2 as a`. */

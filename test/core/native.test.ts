@@ -1,11 +1,12 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { GarnerError } from '../../core/errors.ts';
 import { compile, findCompiler } from '../../core/native/compile.ts';
 import { loadNative, type Library, type NativeUnit } from '../../core/native/load.ts';
-import { packageRoot } from '../../core/root.ts';
+import { compiledModule, packageRoot } from '../../core/root.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'garner-native-'));
 const before = process.env['GARNER_CACHE'];
@@ -74,3 +75,41 @@ test.skipIf(!compiler)(
     expect(() => compile('bad', [relative(packageRoot, bad)], [], [], compiler!)).toThrow(GarnerError);
   },
 );
+
+test.skipIf(!compiler)('a kept library that was cut is built again', () => {
+  const broken: NativeUnit = { ...unit, name: 'test-broken' };
+  const path = compile(broken.name, broken.sources, [], [], compiler!);
+  truncateSync(path, 100);
+  const opened = loadNative(broken)!;
+  expect(opened.call['scale']!(new Float32Array(1), Float32Array.of(3), 2, 1)).toBe(6);
+});
+
+describe.skipIf(!compiler)('in a process of its own', () => {
+  const script = `const { loadNative } = await import(${JSON.stringify(compiledModule('core/native/load'))});
+    const library = loadNative(${JSON.stringify({ name: 'test-child', sources: unit.sources, functions: { scale: { returns: 'f64', arguments: ['ptr', 'ptr', 'f32', 'i64'].map((type, i) => ({ name: `a${i}`, type })) } } })});
+    console.log(library && library.call.scale(new Float32Array(1), Float32Array.of(3), 2, 1));`;
+  const start = (env: NodeJS.ProcessEnv) =>
+    new Promise<string>((resolve) => {
+      execFile(
+        process.execPath,
+        ['--input-type=module', '-e', script],
+        { env: { ...process.env, CC: undefined, ...env } },
+        (_, out, err) => resolve(out + err),
+      );
+    });
+
+  test('two that find an empty cache at once both get a whole library', async () => {
+    const cache = join(folder, 'raced');
+    expect(await Promise.all([1, 2, 3].map(() => start({ GARNER_CACHE: cache })))).toEqual(['6\n', '6\n', '6\n']);
+    expect(readdirSync(join(cache, 'kernels'))).toHaveLength(1);
+  });
+
+  test('a cache that cannot be written, a CC that does not run, one of two words, and none', async () => {
+    writeFileSync(join(folder, 'a-file'), '');
+    expect(await start({ GARNER_CACHE: join(folder, 'a-file', 'cache') })).toBe('6\n');
+    expect(await start({ CC: 'no-such-compiler' })).toBe('6\n');
+    expect(await start({ CC: 'env cc' })).toBe('6\n');
+    expect(await start({ GARNER_NO_COMPILER: '1' })).toBe('null\n');
+    expect(readdirSync(tmpdir()).filter((f) => f.startsWith('garner-kernels-'))).toEqual([]);
+  });
+});
