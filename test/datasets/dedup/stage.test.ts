@@ -219,7 +219,7 @@ test('mistakes/41, 47: a damaged signature file stops the stage by name, and not
   const [file] = filesBelow(lake, 'signatures');
   const whole = readFileSync(file!);
   writeFileSync(file!, Buffer.from(whole).fill(0, 8, whole.length >> 1));
-  await expect(runStages(lake, stages, recipe)).rejects.toThrow(/dedup: task part-00000 failed.*part-00000\.parquet/s);
+  await expect(runStages(lake, stages, recipe)).rejects.toThrow(/dedup: task part-00000 failed/);
   expect(filesBelow(lake, 'duplicates')).toEqual([]);
   writeFileSync(file!, whole.subarray(0, whole.length / 2));
   expect((await runStages(lake, stages, recipe)).at(-1)!.counts['documents']).toBe(1);
