@@ -6,18 +6,21 @@ import type { Terminal } from './command.ts';
 
 const LONGEST_LINE = 64 << 20;
 
+/** What names a record: as the input has it, so that output can be joined to it. */
+export type Id = string | number;
+
 /** The bytes of `-`, of nothing (standard input), or of a file (gunzipped where its name says so). */
 export const openInput = (path: string | undefined, terminal: Terminal): AsyncIterable<Uint8Array> =>
   path === undefined || path === '-' ? (terminal.stdin as AsyncIterable<Uint8Array>) : readBytes(path);
 
 export interface PipeRecord {
-  id: string;
+  id: Id;
   text?: string;
   [key: string]: unknown;
 }
 
 /**
- * JSON lines of an input, each with an `id` (its line number where it has none). A line that is no JSON object, or too long,
+ * JSON lines of an input, each with its `id` (the number of its line, as text, where that is neither text nor a number). A line that is no JSON object, or too long,
  * comes back as `{ id, error }`: the pipe answers it in place, so that output stays in input order, and goes on.
  */
 async function* readRecords(path: string | undefined, terminal: Terminal): AsyncGenerator<PipeRecord> {
@@ -40,9 +43,13 @@ async function* readRecords(path: string | undefined, terminal: Terminal): Async
       yield {
         ...value,
         error: undefined,
-        id: String((value as { id?: string | number }).id ?? line.number),
+        id: idOf(value) ?? String(line.number),
       } as PipeRecord;
   }
+}
+
+function idOf(value: { id?: unknown }): Id | undefined {
+  return typeof value.id === 'string' || typeof value.id === 'number' ? value.id : undefined;
 }
 
 /** One JSON line of output, with back-pressure. */

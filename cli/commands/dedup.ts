@@ -3,7 +3,7 @@ import { slowNotice } from '../../datasets/dedup/minhash.ts';
 import { dedupRecipe } from '../../datasets/dedup/recipe.ts';
 import { createDeduplicator } from '../../datasets/dedup/stream.ts';
 import { defineCommand } from '../command.ts';
-import { pipe } from '../pipe.ts';
+import { pipe, type Id } from '../pipe.ts';
 
 export default defineCommand({
   name: 'dedup',
@@ -39,7 +39,7 @@ export default defineCommand({
     const texts = createDeduplicator({ ...rest, reading: normalise ? 'normalised' : 'plain' });
     const slow = slowNotice();
     if (slow) terminal.stderr.write(`garner: ${slow}\n`);
-    const ids: string[] = [];
+    const ids: Id[] = [];
     try {
       return await pipe(file, terminal, ({ id, text }) => {
         if (typeof text !== 'string') return { id, error: 'no_text' };

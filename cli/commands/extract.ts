@@ -7,7 +7,7 @@ import { headerValues } from '../../crawlers/archives/http-message.ts';
 import { contentOf, field, readRecords as readWarc } from '../../crawlers/archives/warc.ts';
 import { extract, type ExtractHints } from '../../crawlers/extract/index.ts';
 import { defineCommand, type Terminal } from '../command.ts';
-import { pipe, writeRecord, type PipeRecord } from '../pipe.ts';
+import { pipe, writeRecord, type Id, type PipeRecord } from '../pipe.ts';
 
 export default defineCommand({
   name: 'extract',
@@ -31,7 +31,7 @@ export default defineCommand({
 });
 
 /** A page as one line: what is not known is left out. */
-function line(id: string, input: Uint8Array | string, hints: ExtractHints = {}): Record<string, unknown> {
+function line(id: Id, input: Uint8Array | string, hints: ExtractHints = {}): Record<string, unknown> {
   const page = extract(input, hints);
   const { text, metadata, ...rest } = fieldsOf(page);
   const known = Object.entries({ ...rest, ...metadata }).filter(([, value]) => value !== null);

@@ -57,7 +57,7 @@ test('train, then tokenize: plain text, gzip and JSON lines teach the same', asy
     .map((l) => JSON.parse(l) as { ids?: number[] });
   expect(answers[0]).toEqual({ id: 'x', ids: Array.from(loadTokenizer(path).encode('hello <|endoftext|>')) });
   expect(answers.slice(1)).toEqual([
-    { id: '3', error: 'no_text' },
+    { id: 3, error: 'no_text' },
     { id: '3', error: 'not_json' },
     { id: '\ud83d\ude00', ids: [] },
   ]);

@@ -59,7 +59,7 @@ test('every line is answered in its place, bad ones too', async () => {
   });
   expect(a!.verdicts).toHaveLength(13);
   expect(bad).toEqual({ id: '2', error: 'not_json' });
-  expect(empty).toEqual({ id: '7', error: 'no_text' });
+  expect(empty).toEqual({ id: 7, error: 'no_text' });
   expect(chinese).toMatchObject({ id: '5', keep: true, reasons: { gopher_quality: null, c4: null } });
   expect(stated).toMatchObject({ id: 'stated', keep: false, reasons: { gopher_quality: 'gopher_short_doc' } });
 });

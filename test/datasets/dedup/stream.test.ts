@@ -58,7 +58,7 @@ test('a line of output for each of input, in order, bad ones too', async () => {
   expect(lines).toEqual([
     { id: 'a', duplicateOf: null, similarity: null },
     { id: '2', error: 'not_json' },
-    { id: '7', duplicateOf: 'a', similarity },
+    { id: 7, duplicateOf: 'a', similarity },
     { id: 'c', error: 'no_text' },
     { id: 'd', duplicateOf: 'a', similarity: 1 },
     { id: 'e', duplicateOf: null, similarity: null },
