@@ -2,7 +2,6 @@ import { fork } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readTable } from '../../../core/lake/parquet.ts';
 import { steps as stepsTable, type Step } from '../../../core/records/index.ts';
@@ -30,14 +29,13 @@ async function lakeWithOrder(name: string, over: object = {}): Promise<string> {
   return lake;
 }
 
-/** Runs the order; `until` is told each step and ends the process with SIGKILL by answering true. */
-const runOrder = (lake: string, until: (step: number) => boolean | Promise<boolean>): Promise<string> =>
+type Moment = ['step' | 'write' | 'rename', number];
+
+/** Runs the order in a process that kills itself at a moment, counted from its own start; how it ended. */
+const runOrder = (lake: string, kill?: Moment): Promise<string> =>
   new Promise((resolve) => {
-    const child = fork(script, [join(packageRoot, 'dist'), join(lake, 'order.json')], { execArgv: [] });
-    child.on('message', (message) => {
-      if (typeof message === 'number')
-        void Promise.resolve(until(message)).then((kill) => kill && child.kill('SIGKILL'));
-    });
+    const where = [join(packageRoot, 'dist'), join(lake, 'order.json')];
+    const child = fork(script, [...where, ...(kill ?? []).map(String)], { execArgv: [] });
     child.on('exit', (code, signal) => resolve(signal ?? `exit ${code}`));
   });
 
@@ -58,28 +56,38 @@ const rowsOf = async (lake: string): Promise<Step[]> => {
   return rows;
 };
 
-test('killed at 10 moments and started again: the same losses and the same files to the last bit', async () => {
+test('killed at counted moments and started again: the same losses and the same files to the last bit', async () => {
   const undisturbed = await lakeWithOrder('undisturbed');
-  expect(await runOrder(undisturbed, () => false)).toBe('exit 0');
+  expect(await runOrder(undisturbed)).toBe('exit 0');
   const lake = await lakeWithOrder('killed');
-  let kills = 0;
-  let state = 12345;
-  const random = () => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 32;
-  for (let target = 2; kills < 10; target = Math.min(40, target + 4)) {
-    // Some steps and a random moment within one: in a kernel, an append, a checkpoint, the last files.
-    const delay = random() * 15;
-    const end = await runOrder(lake, async (step) => {
-      if (step !== target) return false;
-      await sleep(delay);
-      return true;
-    });
-    if (end === 'exit 0') break;
-    expect(end).toBe('SIGKILL');
-    kills++;
-  }
-  expect(kills).toBeGreaterThanOrEqual(8);
-  expect(await runOrder(lake, () => false)).toBe('exit 0');
+  // In a step, in a row that is torn, in the weights, in the optimizer's state, before a checkpoint's files and before itself.
+  const moments: Moment[] = [
+    ['step', 3],
+    ['write', 5],
+    ['rename', 2],
+    ['write', 40],
+    ['step', 7],
+    ['rename', 5],
+    ['write', 90],
+    ['step', 1],
+    ['rename', 9],
+    ['write', 130],
+  ];
+  for (const moment of moments) expect([moment, await runOrder(lake, moment)]).toEqual([moment, 'SIGKILL']);
+  // What is left are fewer steps than these: it goes on, and does not begin again.
+  expect(await runOrder(lake, ['step', 31])).toBe('exit 0');
   expect((await rowsOf(lake)).map((r) => r.loss)).toEqual((await rowsOf(undisturbed)).map((r) => r.loss));
+  expect(outputs(lake)).toEqual(outputs(undisturbed));
+});
+
+test('killed before each rename of its end: the same files', async () => {
+  const undisturbed = await lakeWithOrder('short', { steps: 3 });
+  expect(await runOrder(undisturbed)).toBe('exit 0');
+  const lake = await lakeWithOrder('short-killed', { steps: 3 });
+  let kills = 0;
+  while (kills < 30 && (await runOrder(lake, ['rename', kills + 1])) === 'SIGKILL') kills++;
+  expect(kills).toBeGreaterThan(4);
+  expect(kills).toBeLessThan(30);
   expect(outputs(lake)).toEqual(outputs(undisturbed));
 });
 
@@ -87,13 +95,13 @@ test('two ranks: the losses and weights of one, and after a kill the same files,
   const one = await lakeWithOrder('one');
   const two = await lakeWithOrder('two', { ranks: 2 });
   const killed = await lakeWithOrder('two-killed', { ranks: 2 });
-  expect(await runOrder(one, () => false)).toBe('exit 0');
-  expect(await runOrder(two, () => false)).toBe('exit 0');
+  expect(await runOrder(one)).toBe('exit 0');
+  expect(await runOrder(two)).toBe('exit 0');
   const files = outputs(one);
   expect(await rowsOf(two)).toEqual(await rowsOf(one));
   for (const [name, content] of Object.entries(outputs(two)))
     if (/model|optimizer|samples|steps/.test(name)) expect([name, content === files[name]]).toEqual([name, true]);
-  for (const at of [7, 23, 40]) await runOrder(killed, (step) => step === at);
-  expect(await runOrder(killed, () => false)).toBe('exit 0');
+  for (const steps of [18, 25]) expect(await runOrder(killed, ['step', steps])).toBe('SIGKILL');
+  expect(await runOrder(killed)).toBe('exit 0');
   expect(outputs(killed)).toEqual(outputs(two));
 });
