@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { cacheFolder } from '../../core/native/compile.ts';
@@ -49,6 +49,7 @@ export default defineCommand({
     });
     const stop = () => catalog.connection.interrupt();
     process.on('SIGINT', stop);
+    process.on('SIGTERM', stop);
     try {
       if (options['tables']) {
         listTables(catalog, terminal);
@@ -66,6 +67,7 @@ export default defineCommand({
       throw error;
     } finally {
       process.off('SIGINT', stop);
+      process.off('SIGTERM', stop);
       catalog.close();
     }
   },
@@ -91,12 +93,33 @@ async function answer(catalog: Catalog, sql: string, format: Format, terminal: T
   if (format.json || format.csv) {
     const { columns, batches } = await stream(catalog, sql);
     const names = columns.map((c) => c.unique);
+    const asLine = (row: unknown[]) => {
+      try {
+        if (format.csv) return row.map(csvCell).join(',');
+        return JSON.stringify(Object.fromEntries(names.map((n, i) => [n, row[i]])));
+      } catch (error) {
+        if (!(error instanceof RangeError)) throw error;
+        throw new GarnerError(
+          {
+            what: 'a row is too long for a line of text',
+            where: 'sql',
+            hint: 'write it with --parquet FILE',
+            fault: 2,
+          },
+          error,
+        );
+      }
+    };
     if (format.csv) await write(`${columns.map((c) => csvCell(c.name)).join(',')}\n`);
     for await (const rows of batches) {
-      const lines = rows.map((row) =>
-        format.json ? JSON.stringify(Object.fromEntries(names.map((n, i) => [n, row[i]]))) : row.map(csvCell).join(','),
-      );
-      if (lines.length > 0) await write(`${lines.join('\n')}\n`);
+      let piece = '';
+      for (const row of rows) {
+        piece += `${asLine(row)}\n`;
+        if (piece.length < 1 << 16) continue;
+        await write(piece);
+        piece = '';
+      }
+      await write(piece);
     }
     return;
   }
@@ -138,9 +161,7 @@ function listTables(catalog: Catalog, terminal: Terminal): void {
 /** A prompt with history: a statement ends with ";", .tables and .exit are words of its own. */
 async function prompt(catalog: Catalog, format: Format, terminal: Terminal): Promise<number> {
   const historyFile = join(cacheFolder(), 'sql-history');
-  const history = existsSync(historyFile)
-    ? readFileSync(historyFile, 'utf8').split('\n').filter(Boolean).toReversed()
-    : [];
+  const history = readHistory(historyFile);
   const reader = createInterface({
     input: terminal.stdin,
     output: terminal.stdout,
@@ -155,10 +176,13 @@ async function prompt(catalog: Catalog, format: Format, terminal: Terminal): Pro
   let running = false;
   reader.on('SIGINT', () => {
     if (running) catalog.connection.interrupt();
-    else if (pending === '') reader.close();
+    else if (pending === '' && reader.line === '') reader.close();
     else {
+      // As in a shell: Ctrl-C gives up what is being written, and leaves on an empty line.
       pending = '';
       terminal.stdout.write('\n');
+      reader.write(null, { ctrl: true, name: 'e' });
+      reader.write(null, { ctrl: true, name: 'u' });
       reader.setPrompt('garner> ');
       reader.prompt();
     }
@@ -168,6 +192,7 @@ async function prompt(catalog: Catalog, format: Format, terminal: Terminal): Pro
     const word = line.trim();
     if (pending === '' && (word === '.exit' || word === '.quit')) break;
     if (pending === '' && word === '.tables') listTables(catalog, terminal);
+    else if (pending === '' && word.startsWith('.')) terminal.stdout.write('.tables and .exit are all there is\n');
     else if (word !== '' || pending !== '') {
       pending = pending === '' ? line : `${pending}\n${line}`;
       if (word.endsWith(';')) {
@@ -187,8 +212,21 @@ async function prompt(catalog: Catalog, format: Format, terminal: Terminal): Pro
     reader.prompt();
   }
   const lines = (reader as unknown as { history: string[] }).history ?? [];
-  mkdirSync(cacheFolder(), { recursive: true });
-  writeFileSync(historyFile, `${lines.slice(0, 500).toReversed().join('\n')}\n`);
+  try {
+    mkdirSync(cacheFolder(), { recursive: true });
+    writeFileSync(historyFile, `${lines.slice(0, 500).toReversed().join('\n')}\n`, { mode: 0o600 });
+  } catch {
+    // No place to keep it: the next session begins without.
+  }
   reader.close();
   return 0;
+}
+
+/** Lines of earlier sessions, the last one first; none where they cannot be read. */
+function readHistory(path: string): string[] {
+  try {
+    return readFileSync(path, 'utf8').split('\n').filter(Boolean).toReversed();
+  } catch {
+    return [];
+  }
 }

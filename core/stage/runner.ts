@@ -200,6 +200,12 @@ async function runTasks(
     });
   const queue = tasks.map((task) => ({ task, units: pendingUnits(task) })).filter((t) => t.units.length > 0);
   progress.begin(stage.name, queue.length);
+  // What every task of a stage would say (no compiler) is said once.
+  const said = new Set<string>();
+  const notice = (text: string) => {
+    if (!said.has(text)) progress.notice(text);
+    said.add(text);
+  };
   const failures: { task: string; error: unknown }[] = [];
   let stopped = false;
   const work = async () => {
@@ -217,7 +223,7 @@ async function runTasks(
       const reports = {
         progress: (done: number, total: number | null, note?: string) =>
           progress.update(stage.name, task.id, done, total, note),
-        notice: (text: string) => progress.notice(text),
+        notice,
       };
       for (let attempt = 1; ; attempt++) {
         try {

@@ -1,5 +1,5 @@
 import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
-import { existsSync, mkdtempSync, realpathSync, rmSync, statfsSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, realpathSync, rmSync, statfsSync, statSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { GarnerError } from '../../core/errors.ts';
@@ -64,7 +64,7 @@ export async function openCatalog(path: string, options: CatalogOptions = {}): P
     autoload_known_extensions: 'false',
   });
   const connection = await instance.connect();
-  const temporary = realpathSync(mkdtempSync(join(tmpdir(), 'garner-sql-')));
+  const temporary = temporaryFolder();
   const close = closer(instance, connection, temporary);
   try {
     const views = await lockUp(connection, lake, outputs, temporary, options);
@@ -73,6 +73,18 @@ export async function openCatalog(path: string, options: CatalogOptions = {}): P
     close();
     throw damaged(error, lake);
   }
+}
+
+/** Where big queries put down what does not fit memory. What killed processes left there is cleared after an hour. */
+function temporaryFolder(): string {
+  for (const name of readdirSync(tmpdir())) {
+    const pid = Number(/^garner-sql-(\d+)-/.exec(name)?.[1] ?? 0);
+    if (pid === 0 || existsSync(`/proc/${pid}`)) continue;
+    const path = join(tmpdir(), name);
+    const changed = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Infinity;
+    if (Date.now() - changed > 3_600_000) rmSync(path, { recursive: true, force: true });
+  }
+  return realpathSync(mkdtempSync(join(tmpdir(), `garner-sql-${process.pid}-`)));
 }
 
 /** A result may lie anywhere but in the lake, whose files nobody writes but a run. */

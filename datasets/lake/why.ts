@@ -65,7 +65,7 @@ export async function why(catalog: Catalog, what: string): Promise<Story> {
   if (found.document === null && found.captures.length === 0) {
     const near = await rows(
       catalog,
-      `SELECT DISTINCT url FROM captures WHERE contains(url, $1) ORDER BY length(url), url LIMIT 5`,
+      `SELECT DISTINCT url FROM (SELECT url FROM captures UNION ALL SELECT url FROM documents) WHERE contains(url, $1) ORDER BY length(url), url LIMIT 5`,
       what,
     );
     throw new GarnerError({
@@ -74,7 +74,7 @@ export async function why(catalog: Catalog, what: string): Promise<Story> {
       hint:
         near.length > 0
           ? `did you mean ${near.map((r) => r['url'] as string).join(', ')}?`
-          : 'garner sql "select url, outcome from captures" lists what it knows',
+          : 'garner sql "select id, url from documents" and "select url, outcome from captures" list what it knows',
       fault: 2,
     });
   }

@@ -155,3 +155,16 @@ test('an aborted run begins nothing new', async () => {
   expect(ran).toEqual(['make part-0']);
   await start();
 });
+
+test('what each task of a stage would say is said once', async () => {
+  const [make] = toyStages();
+  const wordy: AnyStage = {
+    ...make!,
+    run: (task, p, io) => {
+      io.notice('no C compiler');
+      return make!.run(task, p, io);
+    },
+  };
+  await start({}, [wordy]);
+  expect(notices).toEqual(['no C compiler']);
+});
