@@ -1,10 +1,8 @@
 export * as characters from './characters.ts';
 export { chineseTokenizer } from './chinese.ts';
 export { countGrams } from './grams.ts';
-export type { GramCounts } from './grams.ts';
 export { simpleSentences, simpleWords } from './simple.ts';
 export { spacyTokenizer } from './spacy.ts';
-export type { Tokenize } from './spacy.ts';
 export { cutSentences, sentencesOf, wordsOf } from './tokens.ts';
 export {
   classAt,

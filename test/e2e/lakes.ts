@@ -33,7 +33,7 @@ export interface Started {
   child: ChildProcess;
   ended: Promise<Ran>;
   /** Resolves once standard error has a text. */
-  said(text: string): Promise<void>;
+  said: (text: string) => Promise<void>;
 }
 
 /** Starts garner in a process group of its own, so that a kill reaches its children too. */
