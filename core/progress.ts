@@ -45,6 +45,8 @@ export function short(n: number): string {
   return Number.isInteger(n) ? String(n) : n.toPrecision(3);
 }
 
+const cut = (text: string, width: number) => (text.length > width ? `${text.slice(0, Math.max(1, width - 1))}…` : text);
+
 const describe = (counts: Record<string, number>) =>
   Object.entries(counts)
     .map(([k, v]) => `${k.replaceAll('_', ' ')} ${short(v)}`)
@@ -118,7 +120,9 @@ function bars(stream: NodeJS.WriteStream): Progress {
       draw(stage, finished / tasks, `${finished} of ${tasks}`);
     },
     end: (stage, seconds, counts) =>
-      print(`${stage.padEnd(18)} ${`${seconds.toFixed(1)} s`.padStart(8)}  ${dim(describe(counts))}`),
+      print(
+        `${stage.padEnd(18)} ${`${seconds.toFixed(1)} s`.padStart(8)}  ${dim(cut(describe(counts), (stream.columns || 80) - 30))}`,
+      ),
     reused: (stage) => print(`${stage.padEnd(18)} ${dim('  reused')}`),
     notice: (text) => print(`${dim(clock())} ${plain(text)}`),
     close: clear,
