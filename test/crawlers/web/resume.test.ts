@@ -55,13 +55,14 @@ function crawlInChild(
   });
   let out = '';
   child.stdout.on('data', (d: Buffer) => (out += d.toString()));
-  const end = kill ? kill.site.asked.length + kill.afterRequests : Infinity;
-  const watch = setInterval(() => {
-    if (kill && kill.site.asked.length >= end) child.kill('SIGKILL');
-  }, 1);
+  if (kill) {
+    // Here, before the request is answered: the crawl cannot get any further, however fast it is.
+    let left = kill.afterRequests;
+    kill.site.onRequest = () => void (--left === 0 && child.kill('SIGKILL'));
+  }
   return new Promise((resolve) =>
     child.on('close', (code) => {
-      clearInterval(watch);
+      if (kill) kill.site.onRequest = () => {};
       resolve(code === 0 ? (JSON.parse(out) as Capture[]) : null);
     }),
   );

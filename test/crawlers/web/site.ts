@@ -18,16 +18,19 @@ export interface Site {
   atOnce: number;
   /** When each request came [ms]. */
   times: number[];
+  /** Called with each request, before it is answered. */
+  onRequest: () => void;
   close(): Promise<void>;
 }
 
 /** A server on loopback with one answer a path; `*` answers the others, else they are 404. */
 export async function serve(answers: Record<string, Answer | string>): Promise<Site> {
-  const site: Site = { url: '', asked: [], atOnce: 0, times: [], close: () => Promise.resolve() };
+  const site: Site = { url: '', asked: [], atOnce: 0, times: [], onRequest() {}, close: () => Promise.resolve() };
   let open = 0;
   const server: Server = createServer((request, response) => {
     site.asked.push(request.url!);
     site.times.push(Date.now());
+    site.onRequest();
     site.atOnce = Math.max(site.atOnce, ++open);
     response.on('close', () => open--);
     const answer = answers[request.url!] ?? answers['*'];

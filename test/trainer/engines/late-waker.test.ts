@@ -12,15 +12,7 @@ test('a thread that was woken too late, when the work was gone, is called for th
   const folder = mkdtempSync(join(tmpdir(), 'garner-waker-'));
   try {
     const program = join(folder, 'late-waker');
-    const flags = [
-      '-std=gnu11',
-      '-O1',
-      '-Wno-psabi',
-      '-I',
-      asset(''),
-      '-Wl,--unresolved-symbols=ignore-all',
-      '-no-pie',
-    ];
+    const flags = ['-std=gnu11', '-O1', '-Wno-psabi', '-I', asset('')];
     const built = spawnSync(compiler.command, [
       ...flags,
       asset('test/trainer/engines/late-waker.c'),
