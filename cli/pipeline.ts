@@ -77,6 +77,9 @@ export function loadRecipe(path: string): Recipe {
 /** The same for text in hand; `path` says where it came from. */
 export function recipeOf(path: string, source: string): Recipe {
   const recipe: Recipe = parseRecipe(path, source, recipeSchema);
+  // A model needs tokens, and tokens a selection: sections that others need are there with their defaults.
+  if (recipe.pretrain) recipe.tokenizer ??= tokenizerRecipe.parse({});
+  if (recipe.tokenizer) recipe.mix ??= mixRecipe.parse({});
   const from = (relative: string) => resolve(dirname(path), relative);
   for (const file of recipe.files ?? []) file.path = from(file.path);
   if (recipe.tokenizer?.file !== undefined) recipe.tokenizer.file = from(recipe.tokenizer.file);

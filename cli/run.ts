@@ -1,4 +1,5 @@
 import { cpus } from 'node:os';
+import { GarnerError } from '../core/errors.ts';
 import { openLake } from '../core/lake/lake.ts';
 import { createProgress, type Progress } from '../core/progress.ts';
 import { inProcess, localExecutor, run, type StageReport } from '../core/stage/index.ts';
@@ -19,6 +20,14 @@ export interface RunArguments {
 
 /** Runs a recipe's stages in child processes; Ctrl-C ends them at once, and nothing half-written counts. */
 export async function runRecipe(args: RunArguments, terminal: Terminal): Promise<StageReport[]> {
+  if (!args.recipe.crawl && !args.recipe.files?.length) {
+    throw new GarnerError({
+      what: 'the recipe names no source of text',
+      where: args.recipe.name,
+      hint: 'add a section "crawl" (a website) or "files" (JSONL, Parquet, HTML, WARC)',
+      fault: 2,
+    });
+  }
   // SQL in a recipe is checked before hours of work, not after them.
   if (args.recipe.mix) await (await import('../datasets/mix/expression.ts')).checkMix(args.recipe.mix);
   const lake = await openLake(args.lake);

@@ -71,7 +71,10 @@ describe('exit code 2, where a recipe or an argument must change', () => {
   });
 
   test('an unknown command, option and stage; a word where a number should be', () => {
-    const good = recipe('good', 'name: a\n');
+    const good = recipe(
+      'good',
+      `name: a\nfiles: [{ path: ${join(packageRoot, 'examples', 'quickstart-chat.jsonl')}, text: messages }]\n`,
+    );
     for (const args of [
       ['rnu', good],
       ['run', good, '--worker', '1'],
@@ -84,8 +87,14 @@ describe('exit code 2, where a recipe or an argument must change', () => {
     }
   });
 
+  test('a recipe without a source', () => {
+    const ran = runGarner(['run', recipe('empty', 'name: a\n'), '--lake', join(folder, 'l')]);
+    expect(ran.code).toBe(2);
+    expect(clear(ran)).toContain('names no source');
+  });
+
   test('a folder with other files is no lake', () => {
-    const ran = runGarner(['run', recipe('full', 'name: a\n'), '--lake', packageRoot]);
+    const ran = runGarner(['run', recipe('full', 'name: a\nfiles: [{ path: x.jsonl }]\n'), '--lake', packageRoot]);
     expect(ran.code).toBe(2);
     expect(clear(ran)).toContain('is no lake');
   });
