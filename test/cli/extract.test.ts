@@ -62,7 +62,7 @@ test('JSON lines: html or path, in input order, a bad line answered in its place
   expect(lines.map((l) => [l['id'], l['text'] ?? l['error']])).toEqual([
     ['x', PROSE],
     ['2', 'not_json'],
-    ['7', PROSE],
+    [7, PROSE],
     ['y', 'no_html'],
     ['z', 'unreadable'],
   ]);
