@@ -1,13 +1,12 @@
 import { documentId } from '../../core/hash.ts';
 import type { Capture } from '../../core/records/index.ts';
 import { isPage, outcomeOfStatus, refuseOptOut } from '../web/outcome.ts';
-import { decodeForLinks, headerOptOuts, readPage, sortOptOuts } from '../web/page.ts';
+import { AGENT, decodeForLinks, headerOptOuts, readPage, sortOptOuts } from '../web/page.ts';
 import { normaliseUrl } from '../web/url.ts';
 import { digestOf } from '../web/warc-writer.ts';
 import { contentType, headerValues, parseHttpHead, payloadOf, type HttpHead } from './http-message.ts';
 import { contentOf, field, type WarcDamage, type WarcRecord } from './warc.ts';
 
-const AGENT = 'garner';
 const SHOWN = new Set(['response', 'resource', 'conversion', 'revisit']);
 
 /** The capture row of a record, pages with an opt-out of `obey` refused; null for records that are no captures (warcinfo, request, metadata, continuation, unknown). */

@@ -1,5 +1,6 @@
 import { bit, conceptsOf } from './words.ts';
 import { attribute, isElement, isText, type Tree } from './tree.ts';
+import { tidy, tidyPre } from './white-space.ts';
 
 const set = (words: string) => new Set(words.split(' '));
 
@@ -356,23 +357,6 @@ function roughUnits(root: Tree.Element): number {
     else if (isElement(node) && !NO_TEXT.has(node.tagName)) for (const c of node.childNodes) stack.push(c);
   }
   return units;
-}
-
-/** Collapses white space as a browser does; U+2028 stands for `<br>`. */
-function tidy(text: string): string {
-  return text
-    .replace(/[\u200B\uFEFF\u00AD]/g, '')
-    .replace(/[ \t\n\f\r\u00A0\u2000-\u200A\u202F\u3000\u0000-\u0008\u000B\u000E-\u001F\u007F-\u009F]+/g, ' ')
-    .replace(/ ?\u2028 ?/g, '\u2028')
-    .replace(/^[ \u2028]+|[ \u2028]+$/g, '');
-}
-
-function tidyPre(text: string): string {
-  return text
-    .replace(/[\u200B\uFEFF\u00AD\u0000-\u0008\u000B\u000E-\u001F\u007F-\u009F]/g, '')
-    .replace(/\r\n?|\u2028/g, '\n')
-    .replace(/[ \t]+$/gm, '')
-    .replace(/^\n+|\s+$/g, '');
 }
 
 /** Two `<br>` are a border; many lines of some length each, a page that uses them for paragraphs. */

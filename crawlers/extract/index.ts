@@ -2,6 +2,7 @@ import { decode, type Decoded } from './decode.ts';
 import { mainText } from './main-text.ts';
 import { contextOf, metadataOf, type PageHints } from './metadata.ts';
 import { LIMITS, parseHtml, type Limits } from './tree.ts';
+import { trimEnds, trimLineEnds } from './white-space.ts';
 
 export interface ExtractHints extends PageHints {
   /** Media type as the server said it, without parameters. */
@@ -75,12 +76,8 @@ export function extract(input: Uint8Array | string, hints: ExtractHints = {}): E
 
 /** A plain text as it is: line ends made \n, control characters and a byte order mark taken out. */
 function plainText(raw: string, hints: ExtractHints): Pick<Extraction, 'text' | 'optOuts' | 'reason'> {
-  const text = raw
-    .replace(/\r\n?/g, '\n')
-    .replace(/[\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F\uFEFF]/g, '')
-    .replace(/[ \t]+$/gm, '')
-    .replace(/^\n+|\s+$/g, '')
-    .toWellFormed();
+  const lines = raw.replace(/\r\n?/g, '\n').replace(/[\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F\uFEFF]/g, '');
+  const text = trimEnds(trimLineEnds(lines)).toWellFormed();
   const { optOuts } = metadataOf(parseHtml('').document, hints);
   return text === '' ? { text, optOuts, reason: 'no_text' } : { text, optOuts };
 }

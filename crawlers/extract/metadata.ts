@@ -1,5 +1,5 @@
 import { headerValues, type HttpHead } from '../archives/http-message.ts';
-import { headerOptOuts, robotsWords, sortOptOuts, usageWords } from '../web/page.ts';
+import { AGENT, headerOptOuts, robotsWords, sortOptOuts, usageWords } from '../web/page.ts';
 import type { PageContext } from './features.ts';
 import { ARTICLE, isType, jsonLd, nameOf, type Thing } from './json-ld.ts';
 import { attribute, elementsOf, textOf, type Tree } from './tree.ts';
@@ -42,9 +42,6 @@ export const contextOf = (m: Metadata): PageContext => ({
   isArticle: m.isArticle,
   modern: m.modern,
 });
-
-/** The name by which robots rules may speak to garner alone. */
-const AGENT = 'garner';
 
 interface Facts {
   meta: Map<string, string[]>;

@@ -7,6 +7,7 @@ import { noBrowser, openBrowser } from './browser.ts';
 import { emptyRow, type Entry } from './entry.ts';
 import { openFrontierLog, type Settled } from './frontier-log.ts';
 import { createHosts } from './hosts.ts';
+import { AGENT } from './page.ts';
 import { pumpWithCrawlee } from './pump.ts';
 import type { CrawlRecipe } from './recipe.ts';
 import { walkRounds, type Manners } from './rounds.ts';
@@ -39,7 +40,6 @@ export interface CrawlResult {
 const ROTATE_AT = 1_000_000_000;
 const SYNC_EVERY_MS = 1000;
 const MOST_AT_ONCE = 32;
-const AGENT = 'garner';
 /** Failures in a row after which a site counts as down. */
 const MOST_FAILURES = 5;
 const DOWN = new Set(['connect', 'dns', 'disconnect', 'timeout']);

@@ -19,6 +19,9 @@ export interface PageFacts {
   asksForScript: boolean;
 }
 
+/** The product token by which robots rules, tags and headers may speak to garner alone. */
+export const AGENT = 'garner';
+
 const MOST_LINKS = 10_000;
 const TEXT_MODES: Record<string, (typeof TokenizerMode)[keyof typeof TokenizerMode]> = {
   script: TokenizerMode.SCRIPT_DATA,
@@ -48,9 +51,13 @@ const WORDS: Record<string, string[]> = {
   notrain: ['notrain'],
 };
 
-/** The known words of a robots meta tag or header; dates and unknown words are passed over. */
+/** A robots tag with all words there are is a twentieth of this [code units]. */
+const LONGEST_TAG = 4096;
+
+/** The known words of a robots meta tag or header, in its first 4,096 characters; dates and unknown words are passed over. */
 export const robotsWords = (content: string): string[] =>
   content
+    .slice(0, LONGEST_TAG)
     .toLowerCase()
     .split(',')
     .flatMap((word) => WORDS[word.replace(/\s/g, '')] ?? []);
@@ -60,7 +67,7 @@ export function headerOptOuts(headers: HttpHead['headers'], agent: string): stri
   const found: string[] = [];
   for (const value of headerValues(headers, 'x-robots-tag').concat(headerValues(headers, 'robots-tag'))) {
     let mine = true;
-    for (const part of value.slice(0, 4096).split(/[,;]/)) {
+    for (const part of value.slice(0, LONGEST_TAG).split(/[,;]/)) {
       const named = /^\s*([a-z*][a-z0-9_.*-]{0,60})\s*[:=]\s*(.*)$/is.exec(part);
       const isRule = named && /^(?:max-|unavailable_after)/i.test(named[1]!);
       if (named && !isRule) mine = named[1] === '*' || named[1]!.toLowerCase() === agent;

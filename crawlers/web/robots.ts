@@ -107,12 +107,7 @@ export function parseRobots(text: string, agent: string): Robots {
       const seconds = /^\d{1,6}(?:\.\d{1,6})?$/.test(value) ? Number(value) : null;
       if (seconds !== null) open.delay = Math.max(open.delay ?? 0, seconds);
     } else if (name === 'content-signal' && open) {
-      open.signals.push(
-        ...value
-          .toLowerCase()
-          .split(',')
-          .map((s) => s.replace(/\s/g, '')),
-      );
+      for (const signal of value.toLowerCase().split(',')) open.signals.push(signal.replace(/\s/g, ''));
     }
   }
   const own = groups.filter((g) => g.agents.includes(agent));

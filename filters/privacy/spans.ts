@@ -29,7 +29,7 @@ export function settle(spans: readonly Span[]): Span[] {
     let to = from + 1;
     let end = byStart[from]!.end;
     while (to < byStart.length && byStart[to]!.start < end) end = Math.max(end, byStart[to++]!.end);
-    kept.push(...settleStretch(byStart.slice(from, to)));
+    for (const span of settleStretch(byStart.slice(from, to))) kept.push(span);
     from = to;
   }
   return kept;
@@ -40,7 +40,13 @@ const rank = (span: Span): number => TYPES.indexOf(span.type);
 function settleStretch(spans: readonly Span[]): Span[] {
   if (spans.length === 1) return [...spans];
   const best = spans.toSorted((a, b) => b.end - b.start - (a.end - a.start) || rank(a) - rank(b) || a.start - b.start);
-  const kept: Span[] = [];
-  for (const span of best) if (kept.every((k) => span.end <= k.start || span.start >= k.end)) kept.push(span);
+  // A stretch may be one chain of a million addresses: looking at what is taken beats comparing with every one kept.
+  const first = spans[0]!.start;
+  const taken = new Uint8Array(spans.reduce((end, span) => Math.max(end, span.end), 0) - first);
+  const kept = best.filter(({ start, end }) => {
+    if (taken.subarray(start - first, end - first).includes(1)) return false;
+    taken.fill(1, start - first, end - first);
+    return true;
+  });
   return kept.toSorted((a, b) => a.start - b.start);
 }

@@ -183,6 +183,9 @@ test.each<[string, () => string | Uint8Array]>([
   ['an unclosed comment', () => `<p>Before.</p><!--${big(100_000, '<p>inside')}`],
   ['nested tables', () => big(20_000, '<table><tr><td>')],
   ['spaces and line feeds', () => `<p>${big(500_000, ' \n\u3000\u00A0')}x<br>${big(100_000, '<br> ')}`],
+  ['400,000 spaces inside a line of pre', () => `<pre>x${big(400_000, ' ')}y</pre>`],
+  ['400,000 blank lines of pre', () => `<pre>x${big(400_000, ' \n')}y</pre>`],
+  ['200,000 line breaks between two words', () => `<p>a${big(200_000, '<br>')}b${big(200_000, '<br> ')}c</p>`],
   ['one word of a million letters', () => `<p>${big(1_000_000, 'a')}</p>`],
   ['a million dots and dashes', () => `<title>${big(100_000, '- | ')}</title><p>${big(500_000, '. ')}`],
   ['random bytes', () => Uint8Array.from({ length: 200_000 }, (_, i) => (i * 2654435761) >>> 13)],
@@ -196,6 +199,13 @@ test.each<[string, () => string | Uint8Array]>([
   },
   10_000,
 );
+
+test('a plain text: ends of lines and of the text are trimmed, runs of white space inside it cost nothing', () => {
+  const plain = (text: string) => extract(text, { mediaType: 'text/plain' }).text;
+  expect(plain('\n\n  a \t\r\nb\u2028 c  \u2028d\n \n')).toBe('  a\nb\u2028 c\u2028d');
+  const inside = `x${big(400_000, ' ')}y${big(400_000, '\t\n')}z`;
+  expect(plain(inside)).toHaveLength(400_000 + 3 + 400_000);
+});
 
 test('limits cut a page and say so; 20,000 nested elements keep their text', () => {
   expect(extract(`${big(20_000, '<div>')}deep`).text).toBe('deep');

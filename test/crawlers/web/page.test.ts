@@ -76,6 +76,7 @@ test('hostile pages: deep, large, with a million attributes: linear time', () =>
   read(`<a ${'b=c '.repeat(100_000)} href="/x">`.slice(0, 400_000));
   read('<'.repeat(1_000_000));
   read('<!--'.repeat(300_000));
+  expect(read(`<meta name=robots content="${'noai,'.repeat(500_000)}">`).optOuts).toEqual(['noai']);
   expect(read(Array.from({ length: 20_000 }, (_, i) => `<a href="/${i}">`).join('')).links.length).toBe(10_000);
   expect(performance.now() - started).toBeLessThan(5000);
 });

@@ -132,3 +132,8 @@ test('delay, sitemaps and signals of the agent', () => {
   );
   expect(robots).toMatchObject({ delay: 4, sitemaps: ['https://e.org/s.xml'], signals: ['ai-train=no', 'search=yes'] });
 });
+
+test('a line of 250,000 signals is read as any other', () => {
+  const robots = parseRobots(`User-agent: *\nContent-Signal: ai-train=no,${'a,'.repeat(250_000)}`, 'garner');
+  expect(robots.signals[0]).toBe('ai-train=no');
+});

@@ -147,6 +147,8 @@ test.each([
   ['phones', 'call 555-123-4567 '.repeat(4_000)],
   ['colons', 'ab:cd::'.repeat(70_000)],
   ['quotes', '"a@b'.repeat(120_000)],
+  ['addresses that overlap', 'a@b.c'.repeat(100_000)],
+  ['a chain of addresses', 'a@b.co'.repeat(80_000)],
   ['iban', 'GB29 NWBK '.repeat(50_000)],
   ['lone surrogates and bidi', '\ud800\u202e5\udc00@'.repeat(100_000)],
 ])('half a megabyte of %s takes linear time', (_, text) => {
@@ -207,4 +209,10 @@ test('twenty million digits, one after another, are nothing and cost little', ()
   const start = performance.now();
   expect(detect('7'.repeat(20_000_000))).toEqual([]);
   expect(performance.now() - start).toBeLessThan(5_000);
+});
+
+test('a chain of a million overlapping addresses is settled', () => {
+  const spans = detect('a@b.c'.repeat(400_000));
+  expect(spans.length).toBeGreaterThan(100_000);
+  for (const [i, s] of spans.entries()) if (i > 0 && s.start < spans[i - 1]!.end) throw new Error('spans overlap');
 });
