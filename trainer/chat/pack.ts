@@ -8,7 +8,7 @@ export type PackPlan = number[][];
 
 /**
  * Best-fit decreasing: items of `lengths` (1 … room each) into rows of `room`; each item goes, longest first, into the fullest
- * row that still takes it (training.md §3.1). Equal lengths stay in their order; rows in the order in which they were opened.
+ * row that still takes it (best-fit decreasing). Equal lengths stay in their order; rows in the order in which they were opened.
  */
 export function packRows(lengths: readonly number[], room: number): PackPlan {
   const order = lengths.map((_, i) => i).sort((a, b) => lengths[b]! - lengths[a]! || a - b);

@@ -2,7 +2,7 @@ import { GarnerError } from '../../core/errors.ts';
 import type { Vocabulary } from '../sample/vocabulary.ts';
 import type { Message } from './conversations.ts';
 
-/** ChatML's special tokens (training.md §6.1). */
+/** ChatML's special tokens. */
 export const TURN_START = '<|im_start|>';
 export const TURN_END = '<|im_end|>';
 

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { explainSystemError, GarnerError } from '../../core/errors.ts';
 import type { ModelConfig } from '../session.ts';
 
-/** config.json as Hugging Face's `LlamaForCausalLM` reads it (training.md §1.1). */
+/** config.json as Hugging Face's `LlamaForCausalLM` reads it. */
 export function toHuggingFace(config: ModelConfig, end: number): Record<string, unknown> {
   return {
     architectures: ['LlamaForCausalLM'],

@@ -15,7 +15,7 @@ export interface Header {
   dataStart: number;
 }
 
-/** Bits an element takes, by dtype (training.md §9.1). */
+/** Bits an element takes, by dtype (huggingface/safetensors). */
 const BITS: Record<string, number> = {
   F64: 64,
   I64: 64,

@@ -10,7 +10,7 @@ export interface StoredTensor {
 }
 
 /**
- * Writes a safetensors file (training.md §9.1): u64 header length, JSON header padded to 8 bytes, data in the order of names.
+ * Writes a safetensors file (format of huggingface/safetensors): u64 header length, JSON header padded to 8 bytes, data in the order of names.
  * The same tensors give the same bytes. The file is flushed; `path` should be a temporary name or in a temporary folder.
  */
 export function writeSafetensors(

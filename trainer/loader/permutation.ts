@@ -2,7 +2,7 @@ const ROUNDS = 10;
 
 /**
  * A keyed permutation of 0 … count − 1: a balanced Feistel network on the next even power of two, with cycle walking
- * (training.md §3.2). Any position is computed alone, in a few dozen integer operations and without a table.
+ * (Black & Rogaway 2002). Any position is computed alone, in a few dozen integer operations and without a table.
  * `count` is at most 2^52. Equal keys give equal orders, on every machine.
  */
 export function permutation(count: number, seed: number, epoch: number): (position: number) => number {

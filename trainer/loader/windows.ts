@@ -20,7 +20,7 @@ export const windowCount = (tokens: number, sequence: number): number =>
   Math.max(0, Math.floor((tokens - 1) / sequence));
 
 /**
- * Pretraining samples: concatenate and chop (training.md §3.1), each epoch in an order of its own, keyed by (seed, epoch).
+ * Pretraining samples: concatenate and chop, each epoch in an order of its own, keyed by (seed, epoch).
  * Throws a GarnerError when the stream does not fill one window.
  */
 export function shuffledWindows(stream: TokenStream, options: WindowOptions & { seed: number }): Samples {

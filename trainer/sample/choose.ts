@@ -11,7 +11,7 @@ export interface Choice {
 
 /**
  * Draws a token from logits [vocabulary]: temperature, then top-k, then top-p, then the inverse of the cumulative
- * distribution at `u` in [0, 1) (training.md §6.8). At temperature 0 the largest logit, of equal ones the lowest id.
+ * distribution at `u` in [0, 1) (Holtzman et al. 2019, arXiv:1904.09751). At temperature 0 the largest logit, of equal ones the lowest id.
  */
 export function choose(logits: Float32Array, choice: Choice, u: number): number {
   if (choice.temperature === 0) return largest(logits);

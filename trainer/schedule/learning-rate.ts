@@ -1,4 +1,4 @@
-/** How the learning rate runs over a training (training.md §3.4). Rates are per update; times are steps. */
+/** How the learning rate runs over a training. Rates are per update; times are steps. */
 export interface RateSchedule {
   kind: 'cosine' | 'wsd' | 'linear' | 'constant';
   peak: number;

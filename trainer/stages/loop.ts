@@ -46,7 +46,7 @@ export interface LoopParts {
 /**
  * Trains from a position to the last step. All ranks run this same function; rank r takes the r-th part of each batch, so
  * that together they see the stream of one rank; one rank and two give the same bits. Gradients are sums of losses over all
- * micro-batches and ranks, divided by the count of trained tokens of the whole batch (training.md §2.9). Throws a GarnerError when the loss is no number.
+ * micro-batches and ranks, divided by the count of trained tokens of the whole batch. Throws a GarnerError when the loss is no number.
  */
 export async function train(parts: LoopParts): Promise<void> {
   const { session, collective, plan, validation } = parts;

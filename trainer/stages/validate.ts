@@ -25,7 +25,7 @@ interface Parts {
 
 /**
  * Loss on all samples of a validation, in their order; each rank takes every ranks-th micro-batch. Where bytes are counted,
- * special tokens are nobody's target, so that both sums are over the same targets (training.md §3.7). Null without targets.
+ * special tokens are nobody's target, so that both sums are over the same targets. Null without targets.
  */
 export function measure(validation: Validation, { session, collective, plan }: Parts): Measured | null {
   const { samples, bytesOf } = validation;
