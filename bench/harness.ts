@@ -28,6 +28,7 @@ export interface Bench {
   run(options: BenchOptions): AsyncIterable<Figure> | Iterable<Figure>;
 }
 
+/** Checks the type of a bench where it is written. */
 export const defineBench = (bench: Bench): Bench => bench;
 
 /** Holds a figure against its bar. */
@@ -41,6 +42,7 @@ export function judged(figure: Figure): Figure {
   return { ...figure, met };
 }
 
+/** The middle value; of an even number of values the mean of the middle two. */
 export const median = (values: readonly number[]): number => {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length >> 1;

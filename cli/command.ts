@@ -38,6 +38,7 @@ export interface Command {
   run(args: readonly string[], options: Options, terminal: Terminal): Promise<number>;
 }
 
+/** Checks the type of a command where it is written. */
 export const defineCommand = (command: Command): Command => command;
 
 /** For main(): how an error that a person must act on is shown. */

@@ -14,6 +14,7 @@ export function outputFolder(folder: string, stage: string, unit: string, key: s
   return join(folder, key);
 }
 
+/** Where the manifest of a recipe lies. */
 export const recipeManifestPath = (lake: string, name: string): string => join(lake, 'recipes', `${name}.json`);
 
 /** Which output of each stage the last run of a recipe stands for. Views show these and no others. */

@@ -37,16 +37,19 @@ export type Row<T extends Table> = {
     : never;
 };
 
+/** A column that always has a value. */
 export const column = <T extends ColumnType>(type: T, about: string): Column<T, false> => ({
   type,
   nullable: false,
   about,
 });
+/** A column whose value may be null. */
 export const optional = <T extends ColumnType>(type: T, about: string): Column<T, true> => ({
   type,
   nullable: true,
   about,
 });
+/** Keeps the types of a table where it is written. */
 export const defineTable = <C extends Columns>(table: Table<C>): Table<C> => table;
 
 const DUCKDB: Record<ColumnType, string> = {

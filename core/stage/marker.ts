@@ -36,9 +36,11 @@ export interface TaskMarker {
 export const markerFolder = (stage: string, unit: string, key: string): string =>
   join('stages', unit === stage ? stage : `${stage}.${unit}`, key);
 
+/** The marker of a finished output. */
 export const markerPath = (lake: string, stage: string, unit: string, key: string): string =>
   join(lake, markerFolder(stage, unit, key), 'done.json');
 
+/** The marker of a finished task. */
 export const taskMarkerPath = (lake: string, stage: string, unit: string, key: string, task: string): string =>
   join(lake, markerFolder(stage, unit, key), 'tasks', `${task}.json`);
 

@@ -7,7 +7,9 @@ export function codeUnits(text: string): Uint16Array {
   return new Uint16Array(bytes.buffer, 0, text.length);
 }
 
+/** The first half of a surrogate pair. */
 export const isHigh = (unit: number): boolean => (unit & 0xfc00) === 0xd800;
+/** The second half of a surrogate pair. */
 export const isLow = (unit: number): boolean => (unit & 0xfc00) === 0xdc00;
 
 /** The code point at `i`, or the unit itself where it is a lone surrogate; it is 2 units wide from 0x10000 on. */
@@ -65,8 +67,10 @@ export interface Spans {
   bounds: Int32Array;
 }
 
+/** Room for about so many spans; it grows. */
 export const emptySpans = (expected: number): Spans => ({ count: 0, bounds: new Int32Array(2 * expected + 16) });
 
+/** Adds the span start … end [UTF-16 code units]. */
 export function pushSpan(spans: Spans, start: number, end: number): void {
   const at = 2 * spans.count++;
   if (at + 2 > spans.bounds.length) {

@@ -10,6 +10,7 @@ export interface Piece {
   word: string;
 }
 
+/** The tokens of a text, each with the white space before it. */
 export function pieces(text: string): Piece[] {
   const out: Piece[] = [];
   let end = 0;
@@ -20,6 +21,7 @@ export function pieces(text: string): Piece[] {
   return out;
 }
 
+/** The text that such pieces make. */
 export const joinPieces = (list: readonly Piece[]): string =>
   list.map((p, i) => (i === 0 ? '' : p.gap) + p.word).join('');
 
@@ -37,6 +39,7 @@ export interface Overlap {
   union: number;
 }
 
+/** How many shingles two sets share, and have together. */
 export function overlap(a: ReadonlySet<string>, b: ReadonlySet<string>): Overlap {
   let inter = 0;
   for (const s of a) if (b.has(s)) inter++;

@@ -76,5 +76,6 @@ export function sitemaps(paths: readonly string[], host: string): Map<string, st
   return files;
 }
 
+/** robots.txt of the site, with its forbidden part and its sitemap. */
 export const robotsTxt = (host: string): string =>
   `User-agent: *\nDisallow: /private/\nDisallow: /search\nAllow: /\n\nUser-agent: GPTBot\nDisallow: /\n\nSitemap: http://${host}/sitemap.xml\n`;

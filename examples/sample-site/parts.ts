@@ -15,29 +15,37 @@ export interface Around {
   popular: readonly Link[];
 }
 
+/** Text as it may stand in HTML. */
 export const escapeHtml = (text: string): string =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 
+/** A link. */
 export const anchor = ({ path, text }: Link): string => `<a href="${escapeHtml(path)}">${escapeHtml(text)}</a>`;
 
+/** Links as a list. */
 export const list = (links: readonly Link[], tag = 'ul'): string =>
   `<${tag}>${links.map((l) => `<li>${anchor(l)}</li>`).join('')}</${tag}>`;
 
+/** Where a section begins. */
 export const sectionPath = (section: Section): string => `/${section}/`;
 
+/** The links of the menu. */
 export const menu = (words: Words): Link[] => [
   { path: '/', text: words.home },
   ...SECTIONS.map((s) => ({ path: sectionPath(s), text: words.sections[s] })),
 ];
 
+/** The links of the breadcrumbs. */
 export const crumbs = (article: Article, words: Words): Link[] => [
   { path: '/', text: words.home },
   { path: sectionPath(article.section), text: words.sections[article.section] },
 ];
 
+/** The cookie banner. */
 export const cookieBanner = (words: Words): string =>
   `<div class="cookie-banner" role="dialog" aria-label="cookies"><p>${words.cookies}</p><button>${words.accept}</button> <button>${words.decline}</button></div>`;
 
+/** The links of the footer. */
 export const footerLinks = (words: Words): Link[] => [
   { path: '/about/privacy.html', text: words.privacy },
   { path: '/about/terms.html', text: words.terms },

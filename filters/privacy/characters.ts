@@ -9,6 +9,7 @@ export function digitOf(code: number): number {
 /** ASCII letters. */
 export const isLetter = (code: number): boolean => (code | 32) >= 97 && (code | 32) <= 122;
 
+/** An ASCII capital. */
 export const isUpper = (code: number): boolean => code >= 65 && code <= 90;
 
 /** ASCII letters, digits and the underscore: what may not stand beside a number that is a value of its own. */

@@ -6,10 +6,15 @@ export interface NumberRun {
   bounds: number[];
 }
 
+/** Groups of digits in a run [count]. */
 export const groupCount = (run: NumberRun): number => run.bounds.length >> 1;
+/** Where group i begins [UTF-16 code units]. */
 export const groupStart = (run: NumberRun, i: number): number => run.bounds[2 * i]!;
+/** Where group i ends. */
 export const groupEnd = (run: NumberRun, i: number): number => run.bounds[2 * i + 1]!;
+/** Digits of group i [count]. */
 export const groupLength = (run: NumberRun, i: number): number => groupEnd(run, i) - groupStart(run, i);
+/** The digits of group i. */
 export const groupDigits = (text: string, run: NumberRun, i: number): string =>
   digitsOf(text, groupStart(run, i), groupEnd(run, i));
 
@@ -55,9 +60,11 @@ const SEPARATORS = new Set(
 
 const isSeparator = (code: number): boolean => SEPARATORS.has(code);
 
+/** A gap of blanks only. */
 export const isBlank = (gap: string): boolean =>
   gap === ' ' || gap === '\u00a0' || gap === '\u3000' || gap === '\u202f';
 
+/** A gap that is one hyphen or dash. */
 export const isHyphen = (gap: string): boolean =>
   gap.length === 1 && '-\u2010\u2011\u2012\u2013\u2014\u2212\uff0d'.includes(gap);
 

@@ -49,6 +49,7 @@ export interface Call {
   numbers: readonly number[];
 }
 
+/** Elements of a shape [count]. */
 export const sizeOf = (shape: Shape): number => shape.reduce((n, d) => n * d, 1);
 
 /** Whether slot i of a call needs what was there before, and whether it changes it. */

@@ -21,6 +21,7 @@ export interface Plan {
 /** The tensor whose place this one has. */
 export const storageOf = (tensor: Tensor): Tensor => (tensor.over ? storageOf(tensor.over) : tensor);
 
+/** Size of a tensor [bytes]. */
 export const bytesOf = (tensor: Tensor, floatBytes: number): number =>
   sizeOf(tensor.shape) * width(tensor.type, floatBytes);
 
