@@ -58,8 +58,18 @@ static void edge(int vectors, long rows, long columns, long k, const float *a, c
 typedef float Four __attribute__((vector_size(16)));
 typedef float FourLoose __attribute__((vector_size(16), aligned(4), may_alias));
 
+// Lanes of two vectors side by side, picked by their numbers: clang and newer gcc have one name for it, older gcc another.
+#ifdef __has_builtin
+#if __has_builtin(__builtin_shufflevector)
+#define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#endif
+#endif
+#ifndef SHUFFLE
+typedef int32_t Pick __attribute__((vector_size(16)));
+#define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (Pick){__VA_ARGS__})
+#endif
+
 void transpose(float *to, long to_row, const float *from, long from_row, long rows, long columns) {
-  typedef int32_t Pick __attribute__((vector_size(16)));
   long i = 0;
   for (; i + 4 <= rows; i += 4) {
     const float *source = from + i * from_row;
@@ -68,12 +78,12 @@ void transpose(float *to, long to_row, const float *from, long from_row, long ro
     for (; p + 4 <= columns; p += 4) {
       Four a = *(const FourLoose *)(source + p), b = *(const FourLoose *)(source + from_row + p);
       Four c = *(const FourLoose *)(source + 2 * from_row + p), d = *(const FourLoose *)(source + 3 * from_row + p);
-      Four ab0 = __builtin_shuffle(a, b, (Pick){0, 4, 1, 5}), ab1 = __builtin_shuffle(a, b, (Pick){2, 6, 3, 7});
-      Four cd0 = __builtin_shuffle(c, d, (Pick){0, 4, 1, 5}), cd1 = __builtin_shuffle(c, d, (Pick){2, 6, 3, 7});
-      *(FourLoose *)(target + (p + 0) * to_row) = __builtin_shuffle(ab0, cd0, (Pick){0, 1, 4, 5});
-      *(FourLoose *)(target + (p + 1) * to_row) = __builtin_shuffle(ab0, cd0, (Pick){2, 3, 6, 7});
-      *(FourLoose *)(target + (p + 2) * to_row) = __builtin_shuffle(ab1, cd1, (Pick){0, 1, 4, 5});
-      *(FourLoose *)(target + (p + 3) * to_row) = __builtin_shuffle(ab1, cd1, (Pick){2, 3, 6, 7});
+      Four ab0 = SHUFFLE(a, b, 0, 4, 1, 5), ab1 = SHUFFLE(a, b, 2, 6, 3, 7);
+      Four cd0 = SHUFFLE(c, d, 0, 4, 1, 5), cd1 = SHUFFLE(c, d, 2, 6, 3, 7);
+      *(FourLoose *)(target + (p + 0) * to_row) = SHUFFLE(ab0, cd0, 0, 1, 4, 5);
+      *(FourLoose *)(target + (p + 1) * to_row) = SHUFFLE(ab0, cd0, 2, 3, 6, 7);
+      *(FourLoose *)(target + (p + 2) * to_row) = SHUFFLE(ab1, cd1, 0, 1, 4, 5);
+      *(FourLoose *)(target + (p + 3) * to_row) = SHUFFLE(ab1, cd1, 2, 3, 6, 7);
     }
     for (; p < columns; p++)
       for (long j = 0; j < 4; j++) target[p * to_row + j] = source[j * from_row + p];
