@@ -65,6 +65,13 @@ export default defineCommand({
     'garner sample quickstart-finetune --prompt "What is 3 + 4?" --temperature 0',
   ],
   async run([run], options, terminal) {
+    if (options['chat'] === true && options['plain'] === true)
+      throw new GarnerError({
+        what: '--chat and --plain were both given',
+        where: 'argument',
+        hint: 'a prompt is a question, or the beginning of a text',
+        fault: 2,
+      });
     const sampler = openSampler(folderOf(run, options), { threads: availableParallelism() });
     try {
       const text =
@@ -88,9 +95,12 @@ function folderOf(run: string | undefined, options: Options): string {
   return checkpointOf(lake, findRun(lake, run), options['step'] as number | undefined);
 }
 
+/** Whether the prompt is a question: as asked, else where the model was fine-tuned. */
+const isChat = (sampler: Sampler, options: Options): boolean =>
+  options['chat'] === true || (sampler.chat !== null && options['plain'] !== true);
+
 function idsOf(sampler: Sampler, text: string, options: Options): number[] {
-  const chat = options['chat'] === true || (sampler.chat !== null && options['plain'] !== true);
-  if (!chat) return sampler.prompt(text);
+  if (!isChat(sampler, options)) return sampler.prompt(text);
   if (!sampler.chat)
     throw new GarnerError({
       what: 'this model was not fine-tuned on conversations',
@@ -117,8 +127,7 @@ async function sampleOne(
     sequence,
   });
   const json = options['json'] === true;
-  const chat = sampler.chat !== null && options['plain'] !== true;
-  if (!json && !chat) await write(terminal, text);
+  if (!json && !isChat(sampler, options)) await write(terminal, text);
   let whole = '';
   for (;;) {
     const next = await pieces.next();

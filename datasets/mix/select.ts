@@ -6,7 +6,7 @@ import { fileList, quote } from '../../core/lake/duckdb.ts';
 import { filesIn, only, type TaskContext } from '../../core/stage/index.ts';
 import { checkMix, expressionError } from './expression.ts';
 import type { MixRecipe } from './recipe.ts';
-import { measuredFilters, MIX_COLUMNS, partSql } from './view.ts';
+import { mixNames, partSql } from './view.ts';
 
 /** Text in one file of a snapshot [bytes of UTF-8]. */
 const FILE_BYTES = 64 << 20;
@@ -32,7 +32,7 @@ export async function selectDocuments(db: DuckDBConnection, mix: MixRecipe, io: 
     try {
       await db.run(`INSERT INTO seen ${seenSql(view, where, mix)}`);
     } catch (error) {
-      throw expressionError(error, 'mix', [...Object.keys(MIX_COLUMNS), ...measuredFilters(io.inputs)]);
+      throw expressionError(error, 'mix', mixNames(io.inputs));
     }
     io.progress(i + 1, parts.length, `${i + 1} of ${parts.length} parts`);
   }

@@ -23,8 +23,10 @@ export const MIX_COLUMNS: Record<string, string> = {
   text: 'edited text: masked, cut',
 };
 
-/** The filters that were measured, by name. */
-export const measuredFilters = (inputs: Inputs): string[] => (inputs['measure'] ?? []).map((o) => o.unit);
+/** All that `where` may name here: the columns, and the filters that were measured. */
+export const mixNames = (inputs: Inputs): string[] => [
+  ...new Set([...Object.keys(MIX_COLUMNS), ...(inputs['measure'] ?? []).map((o) => o.unit)]),
+];
 
 /**
  * The documents of one part with everything that `where` may name, and `row`, their place in it. Columns that nobody names

@@ -1,4 +1,4 @@
-/** Bits of a code point's class. CASED_UPPER and CASED_LOWER are the two letter sets of the o200k split; they overlap. */
+/** Bits of a code point's class. UPPER_SIDE and LOWER_SIDE are the two letter sets of the o200k split; they overlap. */
 export const WHITE_SPACE = 1;
 export const LETTER = 2;
 export const NUMBER = 4;

@@ -29,7 +29,10 @@ export function shuffledWindows(stream: TokenStream, options: WindowOptions & { 
   if (count === 0)
     throw new GarnerError({
       what: `the train split has ${stream.tokens} tokens, one row needs ${options.sequence + 1}`,
-      hint: 'give the recipe more text, or a smaller pretrain.sequence',
+      hint:
+        stream.tokens === 0
+          ? 'no document was selected: mix.where (or --where) fits none of those that were kept'
+          : 'give the recipe more text, or a smaller pretrain.sequence',
       fault: 2,
     });
   let epoch = -1;

@@ -35,7 +35,7 @@ export function checkConfig(config: ModelConfig): void {
   ] as const;
   for (const key of counts)
     if (!Number.isInteger(config[key]) || config[key] < 1 || config[key] > 2 ** 24)
-      wrong(`${key} is ${config[key]}, a whole number above 0 is needed`);
+      wrong(`${key} is ${config[key]}, a whole number from 1 to ${2 ** 24} is needed`);
   if (config.heads % config.keyValueHeads !== 0)
     wrong(
       `${config.heads} heads cannot share ${config.keyValueHeads} key/value heads`,
