@@ -60,7 +60,7 @@ const SEPARATORS = new Set(
 
 const isSeparator = (code: number): boolean => SEPARATORS.has(code);
 
-/** A gap of blanks only. */
+/** A gap that is one blank. */
 export const isBlank = (gap: string): boolean =>
   gap === ' ' || gap === '\u00a0' || gap === '\u3000' || gap === '\u202f';
 
