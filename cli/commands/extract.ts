@@ -1,18 +1,20 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { GarnerError } from '../../core/errors.ts';
-import { listFiles } from '../../crawlers/archives/files.ts';
+import { listFiles, typeByName } from '../../crawlers/archives/files.ts';
 import { fieldsOf, readPageFile } from '../../crawlers/archives/html.ts';
-import { headerValues } from '../../crawlers/archives/http-message.ts';
+import { contentType } from '../../crawlers/archives/http-message.ts';
 import { contentOf, field, readRecords as readWarc } from '../../crawlers/archives/warc.ts';
 import { extract, type ExtractHints } from '../../crawlers/extract/index.ts';
+import { isPage, outcomeOfStatus } from '../../crawlers/web/outcome.ts';
+import { isRobotsTxt } from '../../crawlers/web/robots.ts';
 import { defineCommand, type Terminal } from '../command.ts';
-import { pipe, writeRecord, type Id, type PipeRecord } from '../pipe.ts';
+import { pipe, writeRecord, type PipeRecord } from '../pipe.ts';
 
 export default defineCommand({
   name: 'extract',
-  summary: 'find the main text of HTML: a folder, a WARC file, or JSON lines {id, html} or {id, path}',
-  arguments: [{ name: '[files...]', about: 'WARC files, or a file of JSON lines; - or nothing for standard input' }],
+  summary: 'find the main text of HTML: a folder, pages, WARC files, or JSON lines {id, html} or {id, path}',
+  arguments: [{ name: '[files...]', about: 'WARC or HTML files, or JSON lines; - or nothing for standard input' }],
   options: [{ flag: '--html <dir>', about: 'a folder of HTML files (also .gz); id is the path below it' }],
   examples: [
     'garner extract --html saved-pages > texts.jsonl',
@@ -23,19 +25,33 @@ export default defineCommand({
     if (typeof html === 'string') await folder(html, terminal);
     else if (files.length === 0) return pipe(undefined, terminal, answer);
     for (const file of files) {
-      if (/\.(?:warc|arc)(?:\.gz)?$/i.test(file)) await archive(file, terminal);
+      const type = typeByName(file);
+      if (type === 'warc') await archive(file, terminal);
+      else if (type === 'html') await page(file, terminal);
       else await pipe(file, terminal, answer);
     }
     return 0;
   },
 });
 
+type Id = PipeRecord['id'];
+
 /** A page as one line: what is not known is left out. */
 function line(id: Id, input: Uint8Array | string, hints: ExtractHints = {}): Record<string, unknown> {
-  const page = extract(input, hints);
-  const { text, metadata, ...rest } = fieldsOf(page);
+  const found = extract(input, hints);
+  const { text, metadata, ...rest } = fieldsOf(found);
   const known = Object.entries({ ...rest, ...metadata }).filter(([, value]) => value !== null);
-  return { id, text, ...Object.fromEntries(known), ...(page.reason ? { error: page.reason } : {}) };
+  return { id, text, ...Object.fromEntries(known), ...(found.reason ? { error: found.reason } : {}) };
+}
+
+/** A file of HTML as one line; one that cannot be read is a line too, so that the others still come. */
+async function lineOfFile(id: Id, path: string, hints: ExtractHints = {}): Promise<Record<string, unknown>> {
+  try {
+    const bytes = await readPageFile(path);
+    return bytes ? line(id, bytes, hints) : { id, error: 'too_large' };
+  } catch (error) {
+    return { id, error: 'unreadable', reason: (error as Error).message };
+  }
 }
 
 async function folder(path: string, terminal: Terminal): Promise<void> {
@@ -46,29 +62,29 @@ async function folder(path: string, terminal: Terminal): Promise<void> {
       hint: 'name a folder that holds HTML files',
       fault: 2,
     });
-  for (const file of listFiles({ path, text: 'text' }).filter((f) => f.type === 'html')) {
-    const bytes = await readPageFile(file.path);
-    await writeRecord(terminal, bytes ? line(file.name, bytes) : { id: file.name, error: 'too_large' });
-  }
+  for (const file of listFiles({ path, text: 'text' }).filter((f) => f.type === 'html'))
+    await writeRecord(terminal, await lineOfFile(file.name, file.path));
 }
 
-async function answer(record: PipeRecord): Promise<unknown> {
-  const { id, html, path, url, charset } = record;
+async function page(path: string, terminal: Terminal): Promise<void> {
+  if (!statSync(path, { throwIfNoEntry: false })?.isFile())
+    throw new GarnerError({
+      what: 'no such file',
+      where: path,
+      hint: 'a folder of pages is named by --html',
+      fault: 2,
+    });
+  await writeRecord(terminal, await lineOfFile(path, path));
+}
+
+function answer({ id, html, path, url, charset }: PipeRecord): unknown {
   const hints: ExtractHints = {
     ...(typeof url === 'string' ? { url } : {}),
     ...(typeof charset === 'string' ? { charset } : {}),
   };
   if (typeof html === 'string') return line(id, html, hints);
-  if (typeof path !== 'string') return { id, error: 'no_html' };
-  try {
-    const bytes = await readPageFile(resolve(path));
-    return bytes ? line(id, bytes, hints) : { id, error: 'too_large' };
-  } catch (error) {
-    return { id, error: 'unreadable', reason: (error as Error).message };
-  }
+  return typeof path === 'string' ? lineOfFile(id, resolve(path), hints) : { id, error: 'no_html' };
 }
-
-const TEXT_TYPE = /^\s*(text\/html|application\/xhtml\+xml|text\/plain)\b/i;
 
 /** Every page of a WARC file; records of other kinds, and answers that are no page, are passed over. */
 async function archive(path: string, terminal: Terminal): Promise<void> {
@@ -85,12 +101,11 @@ async function archive(path: string, terminal: Terminal): Promise<void> {
       await writeRecord(terminal, { id, url, error: content.reason });
       continue;
     }
-    const stated = headerValues(content.headers, 'content-type')[0] ?? '';
-    const mediaType = TEXT_TYPE.exec(stated)?.[1]?.toLowerCase();
-    if ((content.status ?? 200) !== 200 || !mediaType || /^https?:\/\/[^/]{1,300}\/robots\.txt$/i.test(url ?? ''))
-      continue;
-    const charset = /charset\s{0,4}=\s{0,4}["']?([\w.:-]{1,40})/i.exec(stated)?.[1];
-    const { id: _, ...rest } = line(id, content.body, { url, headers: content.headers, mediaType, charset });
+    const { status, headers, body } = content;
+    const { mediaType, charset } = contentType(headers);
+    if (status !== null && outcomeOfStatus(status)[0] !== 'fetched') continue;
+    if (!isPage(mediaType, body) || isRobotsTxt(url ?? '')) continue;
+    const { id: _, ...rest } = line(id, body, { url, headers, mediaType, charset });
     await writeRecord(terminal, { id, url, ...rest });
   }
 }

@@ -25,7 +25,7 @@ export default defineCommand({
   ],
   examples: [
     'garner filter pages.jsonl --filters gopher_quality,c4 | jq -r "select(.keep).id"',
-    'garner filter pages.jsonl.gz | jq -r .reasons.gopher_quality | sort | uniq -c',
+    'garner filter pages.jsonl.gz | jq -r "first(.verdicts[] | select(.keep | not)).rule" | sort | uniq -c',
   ],
   async run([file], options, terminal) {
     if (options['doc']) {
@@ -81,7 +81,7 @@ function chooseWords(rule: string): WordRule {
   });
 }
 
-/** Every rule's verdict, and the first that drops for each filter. */
+/** Every rule's verdict; the first of a filter that does not keep is its reason. */
 function verdictsOf(text: Text, filters: readonly Filter[]) {
   const verdicts = filters.flatMap((filter) =>
     judge(filter.rules, filter.measure(text), text.language).map(({ rule, value, threshold, keep }) => ({
@@ -92,6 +92,5 @@ function verdictsOf(text: Text, filters: readonly Filter[]) {
       keep,
     })),
   );
-  const reasons = filters.map((f) => [f.name, verdicts.find((v) => v.filter === f.name && !v.keep)?.rule ?? null]);
-  return { keep: verdicts.every((v) => v.keep), reasons: Object.fromEntries(reasons) as object, verdicts };
+  return { keep: verdicts.every((v) => v.keep), verdicts };
 }

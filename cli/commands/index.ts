@@ -15,7 +15,7 @@ export const COMMANDS: Record<string, { summary: string; load: () => Promise<{ d
     load: () => import('./crawl.ts'),
   },
   extract: {
-    summary: 'find the main text of HTML: a folder, a WARC file, or JSON lines {id, html} or {id, path}',
+    summary: 'find the main text of HTML: a folder, pages, WARC files, or JSON lines {id, html} or {id, path}',
     load: () => import('./extract.ts'),
   },
   filter: {

@@ -5,6 +5,8 @@ import type { FileSource, FileType } from './recipe.ts';
 
 const EXTENSIONS: Record<string, FileType> = {
   '.warc': 'warc',
+  '.arc': 'warc',
+  '.wet': 'warc',
   '.jsonl': 'jsonl',
   '.ndjson': 'jsonl',
   '.parquet': 'parquet',
@@ -27,7 +29,7 @@ export function sourceName(source: Pick<FileSource, 'path' | 'name'>): string {
   const path = isPattern(source.path) ? patternRoot(source.path) : source.path;
   const stem = basename(resolve(path))
     .replace(/\.gz$/i, '')
-    .replace(/\.(warc|jsonl|ndjson|parquet|html|htm|xhtml)$/i, '');
+    .replace(/\.(warc\.wet|warc|arc|wet|jsonl|ndjson|parquet|html|htm|xhtml)$/i, '');
   return stem.replace(/[^\p{L}\p{N}._-]+/gu, '-').replace(/^[._-]+/, '') || 'files';
 }
 

@@ -11,7 +11,7 @@ const fileSource = z.strictObject({
     .enum(FILE_TYPES)
     .optional()
     .describe(
-      'what the files are; without it their names say so: .warc .jsonl .ndjson .parquet .html .htm, each also .gz',
+      'what the files are; without it their names say so: .warc .arc .wet .jsonl .ndjson .parquet .html .htm .xhtml, each also .gz',
     ),
   name: z
     .string()

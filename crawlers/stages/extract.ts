@@ -7,10 +7,11 @@ import { defineStage, filesIn, only, type Counts, type Inputs, type Task } from 
 import { listFiles } from '../archives/files.ts';
 import { fieldsOf, refusedBy } from '../archives/html.ts';
 import type { FilesRecipe } from '../archives/recipe.ts';
-import { headerValues } from '../archives/http-message.ts';
+import { contentType } from '../archives/http-message.ts';
 import { readCapture } from '../archives/warc.ts';
 import { extractorIdentity } from '../extract/identity.ts';
 import { extract } from '../extract/index.ts';
+import { isRobotsTxt } from '../web/robots.ts';
 import { documentWriter } from './document-writer.ts';
 import { obeyedOptOuts, type OptOutRecipe } from './opt-outs.ts';
 
@@ -37,12 +38,13 @@ interface Input {
 const PART_BYTES = 8 << 20;
 const PART_CAPTURES = 500;
 const LIMITS = { bytes: 64 << 20, ratio: 200 };
-const TEXT_TYPES = ['text/html', 'application/xhtml+xml', 'text/plain'];
+/** A capture of the last type counts as fetched only where its bytes begin as HTML does. */
+const TEXT_TYPES = ['text/html', 'application/xhtml+xml', 'text/plain', 'application/octet-stream'];
 
 /** Captured pages → documents with main text and metadata. A capture that gives none is a decision. */
 export default defineStage<FilesRecipe & OptOutRecipe & { crawl?: unknown }, Params>({
   name: 'extract',
-  version: 1,
+  version: 2,
   module: 'crawlers/stages/extract',
   inputs: ['crawl', 'index'],
   params(recipe) {
@@ -113,7 +115,7 @@ async function documentFrom(
   lake: string,
 ): Promise<{ document: Document } | Refusal> {
   if (!isTextType(c.media_type)) return { rule: 'not_html', evidence: c.media_type ?? 'no media type' };
-  if (/^https?:\/\/[^/]{1,300}\/robots\.txt$/i.test(c.url)) return { rule: 'robots_txt' };
+  if (isRobotsTxt(c.url)) return { rule: 'robots_txt' };
   if (winner !== undefined) return { rule: 'superseded', evidence: winner };
   const stated = refusedBy(c.opt_outs, obey);
   if (stated) return { rule: `opt_out_${stated}`, verdict: 'refuse' };
@@ -121,8 +123,7 @@ async function documentFrom(
   const file = isAbsolute(c.warc_file) ? c.warc_file : join(lake, c.warc_file);
   const record = await readCapture(file, c.warc_offset, c.warc_length, LIMITS);
   if (!record.ok) return { rule: record.reason === 'size' ? 'too_large' : record.reason };
-  const type = headerValues(record.headers, 'content-type')[0] ?? '';
-  const charset = /charset\s{0,4}=\s{0,4}["']?([\w.:-]{1,40})/i.exec(type)?.[1] ?? c.charset;
+  const charset = contentType(record.headers).charset ?? c.charset;
   const page = extract(record.body, { url: c.url, headers: record.headers, mediaType: c.media_type, charset });
   const refused = refusedBy(page.optOuts, obey);
   if (refused) return { rule: `opt_out_${refused}`, verdict: 'refuse' };

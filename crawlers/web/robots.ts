@@ -14,6 +14,9 @@ interface Group {
   signals: string[];
 }
 
+/** A site's robots.txt: captured like a page, and no page. */
+export const isRobotsTxt = (url: string): boolean => /^https?:\/\/[^/]{1,300}\/robots\.txt$/i.test(url);
+
 /** What a robots.txt says to one agent. */
 export interface Robots {
   /** By path and query of a normalised URL (RFC 9309 §2.2). */

@@ -5,6 +5,7 @@ import { Readable, Writable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { main } from '../../cli/main.ts';
+import { sharedData } from '../shared.ts';
 
 let folder = '';
 beforeAll(() => {
@@ -46,6 +47,34 @@ test('a folder: one line a file, id is the path below it', async () => {
     { id: 'a.html.gz', text: PROSE, title: 'Rivers', language: 'en', encoding: 'utf-8' },
     { id: 'deep/b.htm', text: PROSE, title: 'Rivers', language: 'en', encoding: 'utf-8' },
   ]);
+});
+
+test('pages by name, and a damaged one among them is answered in its place', async () => {
+  mkdirSync(join(folder, 'mixed'), { recursive: true });
+  const [good, bad] = [join(folder, 'mixed/b.html'), join(folder, 'mixed/a.html.gz')];
+  writeFileSync(good, page);
+  writeFileSync(bad, gzipSync(page).subarray(0, 40));
+  const seen = (lines: Record<string, unknown>[]) => lines.map((l) => [l['id'], l['text'] ?? l['error']]);
+  const named = await garner(['extract', bad, good]);
+  expect([named.code, ...seen(named.lines)]).toEqual([0, [bad, 'unreadable'], [good, PROSE]]);
+  const inFolder = await garner(['extract', '--html', join(folder, 'mixed')]);
+  expect([inFolder.code, ...seen(inFolder.lines)]).toEqual([0, ['a.html.gz', 'unreadable'], ['b.html', PROSE]]);
+  expect(await garner(['extract', join(folder, 'absent.html')])).toMatchObject({
+    code: 2,
+    err: expect.stringMatching(/absent.html: no such file/) as string,
+  });
+});
+
+const wet = sharedData('warc/made/text.warc.wet.gz');
+test.skipIf(!wet)('a WET file: its texts as they are', async () => {
+  const { code, lines } = await garner(['extract', wet!]);
+  expect(code).toBe(0);
+  expect(lines.length).toBeGreaterThan(0);
+  for (const l of lines)
+    expect(l).toMatchObject({
+      url: expect.stringMatching(/^http/) as string,
+      text: expect.stringMatching(/./) as string,
+    });
 });
 
 test('JSON lines: html or path, in input order, a bad line answered in its place', async () => {

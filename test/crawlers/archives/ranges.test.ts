@@ -82,6 +82,8 @@ test('names say what a file is and what its source is called; patterns reach int
     null,
     'html',
   ]);
+  expect(['a.arc.gz', 'CC-1.warc.wet.gz'].map(typeByName)).toEqual(['warc', 'warc']);
+  expect(sourceName({ path: '/x/CC-1.warc.wet.gz', name: undefined })).toBe('CC-1');
   expect(sourceName({ path: '/x/some news.2024.jsonl.gz', name: undefined })).toBe('some-news.2024');
   expect(sourceName({ path: '/x/site/', name: undefined })).toBe('site');
   writeFileSync(join(folder, 'b[1].jsonl'), '{}');

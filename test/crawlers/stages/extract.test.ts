@@ -140,12 +140,14 @@ test('pages become documents in the order of the captures; the rest become decis
     { url: 'https://e.org/broken', body: page(PROSE), over: { warc_offset: 3 } },
     { url: 'https://e.org/zip', body: Buffer.concat([Buffer.from('PK\u0003\u0004'), Buffer.alloc(3000, 1)]) },
     { url: 'https://e.org/robots.txt', body: 'User-agent: *', type: 'text/plain' },
+    { url: 'https://e.org/untyped', body: `<!doctype html>${page(PROSE)}`, type: 'application/octet-stream' },
   ]);
   expect(rows.map((r) => [r.url, r.text, r.capture_id])).toEqual([
     ['https://e.org/1', PROSE, 'capture-0'],
     ['https://e.org/gbk', '你好，世界。', 'capture-2'],
     ['https://e.org/2', `Newer. ${PROSE}`, 'capture-3'],
     ['https://e.org/t.txt', 'Plain\n\n  text <b>stays</b>.', 'capture-8'],
+    ['https://e.org/untyped', PROSE, 'capture-13'],
   ]);
   expect(rows[0]).toMatchObject({
     id: documentId('web', 'https://e.org/1'),
@@ -164,7 +166,7 @@ test('pages become documents in the order of the captures; the rest become decis
     ['capture-12', 'robots_txt', 'drop', 'https://e.org/robots.txt'],
   ]);
   expect(['damaged', 'not_a_record']).toContain(refused[5]!.rule);
-  expect(report.counts).toEqual({ documents: 4, dropped: 8 });
+  expect(report.counts).toEqual({ documents: 5, dropped: 8 });
 });
 
 test('captures are split by the input: 1,201 of them make three parts, and a limit takes the first readable ones', async () => {
