@@ -7,6 +7,7 @@ import { currentOutputs } from '../../core/lake/lake.ts';
 import { short } from '../../core/progress.ts';
 import { steps as stepsTable } from '../../core/records/index.ts';
 import type { Output } from '../../core/stage/index.ts';
+import { checkMix } from '../../datasets/mix/expression.ts';
 import { narrowed } from '../../datasets/mix/recipe.ts';
 import { defineCommand, type Options } from '../command.ts';
 import { drawCurve, type Point } from '../curve.ts';
@@ -48,6 +49,9 @@ export default defineCommand({
         hint: 'give it a section "pretrain"',
         fault: 2,
       });
+    // By itself, before the recipe's own selection stands around it.
+    const where = options['where'] as string | undefined;
+    if (where !== undefined) await checkMix({ where, by: [] });
     const recipe = changed(written, options);
     const lake = lakeFor(options, written.name);
     await runRecipe(

@@ -51,7 +51,9 @@ export async function checkExpression(db: DuckDBConnection, expression: string, 
     !node ||
     !condition ||
     typeof frame === 'string' ||
-    bare({ ...node, where_clause: null }) !== bare(frame[0]!.node)
+    bare({ ...node, where_clause: null }) !== bare(frame[0]!.node) ||
+    // Who closes the parenthesis and opens another, as in `a) OR (b`, does not fit between brackets.
+    typeof (await parse(db, `SELECT 1 FROM documents WHERE [${expression}\n]`)) === 'string'
   )
     throw refuse(`${JSON.stringify(expression)} is more than one SQL expression`, 'one condition, without a semicolon');
   const functions = new Set<string>();

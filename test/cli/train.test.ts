@@ -117,6 +117,7 @@ test.each([
   [['sample', 'toy-pretrain', '--chat', '--prompt', 'x'], 'was not fine-tuned on conversations'],
   [['sample', 'toy-finetune', '--chat', '--plain'], '--chat and --plain were both given'],
   [['train', 'toy.yaml', '--where', 'words > 1e9'], 'no document was selected'],
+  [['train', 'toy.yaml', '--where', 'false) or (true'], 'more than one SQL expression'],
   [['train', 'toy.yaml', '--where', 'wrds > 3'], 'did you mean "words"?'],
   [['sample', 'toy-pretrain', '--step', '7'], 'its checkpoints: 5'],
   [['sample', 'toy-pretrain', '--top-p', '2'], 'a number from 0 to 1 is expected'],

@@ -157,6 +157,7 @@ test.each([
   ['true) UNION SELECT (1', /more than one SQL expression/],
   ['true) -- ', /no SQL expression/],
   ['true) LIMIT (1', /more than one SQL expression/],
+  ['false) OR (true', /more than one SQL expression/],
   ["id IN (SELECT content FROM read_text('/etc/hostname'))", /a query inside/],
   ['row_number() OVER () = 1', /window/],
   ['random() < 0.5', /another answer each time/],
