@@ -25,7 +25,7 @@ export default defineCommand({
   ],
   examples: [
     'garner filter pages.jsonl --filters gopher_quality,c4 | jq -r "select(.keep).id"',
-    'garner filter pages.jsonl.gz | jq -r "first(.verdicts[] | select(.keep | not)).rule" | sort | uniq -c',
+    'garner filter a.jsonl.gz | jq -c "[.id, (.verdicts[] | select(.keep | not).rule)]"',
   ],
   async run([file], options, terminal) {
     if (options['doc']) {
