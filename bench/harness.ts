@@ -31,10 +31,10 @@ export interface Bench {
 /** Checks the type of a bench where it is written. */
 export const defineBench = (bench: Bench): Bench => bench;
 
-/** Holds a figure against its bar. */
+/** Holds a figure against its bar: the ratio to the rival where there is one, else the value itself. */
 export function judged(figure: Figure): Figure {
   // An absent rival leaves nothing to hold the bar against.
-  if (!figure.bar || (figure.rival !== undefined && figure.ratio === undefined)) return figure;
+  if (!figure.bar || (figure.rival !== undefined && figure.rivalValue === undefined)) return figure;
   const [, operator, number] = /^(>=|<=|==)\s*([\d.]+)/.exec(figure.bar) ?? [];
   const value = figure.ratio ?? figure.value;
   const bar = Number(number);
