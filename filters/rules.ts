@@ -29,7 +29,7 @@ export type Meaning = string | { label: string };
 export type Signals<S extends string = string> = Record<S, number | string | null>;
 
 /** What a measurement depends on beside the filter's version: it goes into the key of the stored signals. */
-export type Need = 'words' | 'language';
+export type Need = 'words' | 'language' | 'word lists';
 
 export interface Filter<S extends string = string> {
   name: string;

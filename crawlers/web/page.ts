@@ -23,33 +23,34 @@ export interface PageFacts {
 export const AGENT = 'garner';
 
 const MOST_LINKS = 10_000;
-const TEXT_MODES: Record<string, (typeof TokenizerMode)[keyof typeof TokenizerMode]> = {
-  script: TokenizerMode.SCRIPT_DATA,
-  style: TokenizerMode.RAWTEXT,
-  xmp: TokenizerMode.RAWTEXT,
-  iframe: TokenizerMode.RAWTEXT,
-  noembed: TokenizerMode.RAWTEXT,
-  noframes: TokenizerMode.RAWTEXT,
-  textarea: TokenizerMode.RCDATA,
-  title: TokenizerMode.RCDATA,
-};
+// Tables that a page's own words are looked up in are Maps: an object knows `constructor`, and pages have such tags.
+const TEXT_MODES = new Map<string, (typeof TokenizerMode)[keyof typeof TokenizerMode]>([
+  ['script', TokenizerMode.SCRIPT_DATA],
+  ['style', TokenizerMode.RAWTEXT],
+  ['xmp', TokenizerMode.RAWTEXT],
+  ['iframe', TokenizerMode.RAWTEXT],
+  ['noembed', TokenizerMode.RAWTEXT],
+  ['noframes', TokenizerMode.RAWTEXT],
+  ['textarea', TokenizerMode.RCDATA],
+  ['title', TokenizerMode.RCDATA],
+]);
 const MOUNT = /^(?:root|app|__next|__nuxt|___gatsby|app-root|main-app)$/;
 const LICENCE = /^https?:\/\/(?:www\.)?creativecommons\.org\/(?:licenses|publicdomain)\//i;
 
 /** Robots words that stand for others, or that are written in several ways. */
-const WORDS: Record<string, string[]> = {
-  none: ['noindex', 'nofollow'],
-  noindex: ['noindex'],
-  nofollow: ['nofollow'],
-  noarchive: ['noarchive'],
-  nocache: ['noarchive'],
-  nosnippet: ['nosnippet'],
-  'max-snippet:0': ['nosnippet'],
-  noai: ['noai'],
-  noimageai: ['noimageai'],
-  noml: ['noml'],
-  notrain: ['notrain'],
-};
+const WORDS = new Map([
+  ['none', ['noindex', 'nofollow']],
+  ['noindex', ['noindex']],
+  ['nofollow', ['nofollow']],
+  ['noarchive', ['noarchive']],
+  ['nocache', ['noarchive']],
+  ['nosnippet', ['nosnippet']],
+  ['max-snippet:0', ['nosnippet']],
+  ['noai', ['noai']],
+  ['noimageai', ['noimageai']],
+  ['noml', ['noml']],
+  ['notrain', ['notrain']],
+]);
 
 /** A robots tag with all words there are is a twentieth of this [code units]. */
 const LONGEST_TAG = 4096;
@@ -60,7 +61,7 @@ export const robotsWords = (content: string): string[] =>
     .slice(0, LONGEST_TAG)
     .toLowerCase()
     .split(',')
-    .flatMap((word) => WORDS[word.replace(/\s/g, '')] ?? []);
+    .flatMap((word) => WORDS.get(word.replace(/\s/g, '')) ?? []);
 
 /** Opt-outs in the head of an answer: X-Robots-Tag for everybody or for us, TDM reservation, Content-Usage. */
 export function headerOptOuts(headers: HttpHead['headers'], agent: string): string[] {
@@ -164,7 +165,7 @@ export function readPage(text: string, url: string, head: HttpHead, agent: strin
     }
     if (MOUNT.test(attribute(token, 'id') ?? '') || name === 'app-root') mount = true;
     if (name === 'noscript') inNoscript = true;
-    const mode = TEXT_MODES[name];
+    const mode = TEXT_MODES.get(name);
     if (mode !== undefined) {
       tokenizer.state = mode;
       inside = name;

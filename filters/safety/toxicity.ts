@@ -12,7 +12,7 @@ export const toxicity = defineFilter({
   about:
     'Obscene and abusive words of a list, at least three different ones and dense; a list is no judge of what is said.',
   source: 'LDNOOBW lists (npm naughty-words 1.2.0, CC BY 4.0), which C4 uses',
-  needs: ['words', 'language'],
+  needs: ['words', 'language', 'word lists'],
   signals: {
     hits: 'words of the list [count]',
     distinct: 'different words of the list [count]',
@@ -30,14 +30,14 @@ export const toxicity = defineFilter({
 
 const matchers = new Map<string, (text: string, words: Text['words']) => Hits>();
 
-function count(text: Text): Hits {
-  const language = text.language ?? 'en';
+function count({ raw, words, language }: Text): Hits {
   let match = matchers.get(language);
   if (!match) {
+    const list = wordList(language);
+    if (!list) return { hits: 0, distinct: 0 };
     // Chinese pages use English words too; other languages share too many short spellings with English.
-    const words = language === 'zh' ? [...wordList('zh'), ...wordList('en')] : wordList(language);
-    match = openMatcher([...new Set(words)]);
+    match = openMatcher(language === 'zh' ? [...new Set([...list, ...wordList('en')!])] : list);
     matchers.set(language, match);
   }
-  return match(text.raw, text.words);
+  return match(raw, words);
 }

@@ -1,17 +1,26 @@
 import { createRequire } from 'node:module';
+import { dependencyVersion } from '../../core/root.ts';
 import type { Words } from '../../core/text/index.ts';
 
 /** Entries of a language that stand in ordinary text far more often than in the sense the list means. */
 const ORDINARY: Record<string, readonly string[]> = { zh: ['性', '日', '干', '操', '屎', '尿', '屁', '色', '淫'] };
 
-let lists: Record<string, readonly string[]> | undefined;
+let lists: ReadonlyMap<string, readonly string[]> | undefined;
 
-/** The LDNOOBW list of a language (ISO 639-1), lower case; empty where there is none. CC BY 4.0. */
-export function wordList(language: string): readonly string[] {
-  lists ??= createRequire(import.meta.url)('naughty-words') as Record<string, readonly string[]>;
+/** The LDNOOBW list of a language (ISO 639-1), lower case; undefined where there is none. CC BY 4.0. */
+export function wordList(language: string): readonly string[] | undefined {
+  // A Map: the language may be stated by the input, and an object would know `constructor`.
+  lists ??= new Map(
+    Object.entries(createRequire(import.meta.url)('naughty-words') as Record<string, readonly string[]>),
+  );
+  const list = lists.get(language);
+  if (!list) return undefined;
   const skipped = new Set(ORDINARY[language]);
-  return [...new Set((lists[language] ?? []).map((w) => w.toLowerCase()))].filter((w) => !skipped.has(w)).toSorted();
+  return [...new Set(list.map((w) => w.toLowerCase()))].filter((w) => !skipped.has(w)).toSorted();
 }
+
+/** What stored counts depend on beside the words of a text. */
+export const wordListsVersion = (): string => `naughty-words ${dependencyVersion('naughty-words')}`;
 
 /** How often entries of a list occur, and how many different ones. */
 export interface Hits {

@@ -7,6 +7,7 @@ import { languageModelVersion } from '../language/identify.ts';
 import { language } from '../language/language.ts';
 import { chosenFilters, type FiltersRecipe } from '../recipe.ts';
 import { signalTable, type Filter } from '../rules.ts';
+import { wordListsVersion } from '../safety/word-list.ts';
 import { openTexts, wordsVersion, type WordRule } from '../text.ts';
 
 interface Params {
@@ -21,6 +22,7 @@ const unitOf = (filter: Filter, words: WordRule) => ({
   params: {
     words: filter.needs.includes('words') ? wordsVersion(words) : null,
     language: filter.needs.includes('language') ? languageModelVersion() : null,
+    ...(filter.needs.includes('word lists') ? { lists: wordListsVersion() } : {}),
   },
 });
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { FILTERS } from '../../filters/index.ts';
+import { judge } from '../../filters/rules.ts';
 import { MEASURED, prepare, WORD_RULES } from '../../filters/text.ts';
 
 const MIXED = [
@@ -67,6 +68,13 @@ describe.each(WORD_RULES.map((words) => [words]))('any string gives numbers, %s'
     }
     expect(performance.now() - started).toBeLessThan(15_000);
   });
+});
+
+test.each(['constructor', '__proto__', 'toString', 'x-klingon', '\ud800'])('stated language %s', (language) => {
+  const prepared = prepare('A text in a language that nobody has.', { words: 'spacy', language });
+  for (const filter of FILTERS)
+    for (const v of judge(filter.rules, filter.measure(prepared), prepared.language))
+      expect(typeof v.keep).toBe('boolean');
 });
 
 test('a text beyond the bound is measured by its beginning', () => {

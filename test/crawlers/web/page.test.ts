@@ -70,6 +70,11 @@ test.each([
   ['<p>A short page without scripts.</p>', false],
 ])('%s needs a browser: %s', (html, needs) => expect(needsBrowser(read(html))).toBe(needs));
 
+test('tags and words that are names of JavaScript objects are unknown tags and words', () => {
+  const facts = read('<p><constructor><a href=/x>x</a><meta name=robots content="constructor, noai">');
+  expect(facts).toMatchObject({ links: ['http://e.org/x'], optOuts: ['noai'] });
+});
+
 test('hostile pages: deep, large, with a million attributes: linear time', () => {
   const started = performance.now();
   expect(read('<div>'.repeat(200_000) + '<a href="/deep">x</a>').links).toEqual(['http://e.org/deep']);
