@@ -41,7 +41,7 @@ export default defineCommand({
     if (slow) terminal.stderr.write(`garner: ${slow}\n`);
     const ids: Id[] = [];
     try {
-      return await pipe(file, terminal, ({ id, text }) => {
+      const code = await pipe(file, terminal, ({ id, text }) => {
         if (typeof text !== 'string') return { id, error: 'no_text' };
         const { duplicateOf, similarity } = texts.add(text);
         ids.push(duplicateOf === null ? id : '');
@@ -51,6 +51,12 @@ export default defineCommand({
           similarity: similarity === null ? null : Number(similarity.toFixed(6)),
         };
       });
+      const crowded = texts.crowded();
+      if (crowded > 0)
+        terminal.stderr.write(
+          `garner: so many texts are alike that ${crowded} comparisons were cut short: some near-duplicates may have stayed\n`,
+        );
+      return code;
     } finally {
       texts.close();
     }

@@ -29,6 +29,8 @@ export interface Answer {
 export interface Deduplicator {
   /** The next text, numbered from 0. The first of a group stays. */
   add(text: string): Answer;
+  /** How often a bucket or a list of candidates was full: only then, or by the chance that `recall` names, a near-duplicate stays. */
+  crowded(): number;
   /** Removes the temporary file. */
   close(): void;
 }
@@ -91,6 +93,7 @@ export function createDeduplicator(options: StreamOptions): Deduplicator {
       const match = set.length > 0 ? leader.add(count, sign(set)) : null;
       return match ? record(match.kept, match.similarity) : record(count, 1);
     },
+    crowded: () => leader.full,
     close: () => store.close(),
   };
 

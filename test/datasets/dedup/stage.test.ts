@@ -122,7 +122,7 @@ function corpus(): MadeDocument[] {
   });
 }
 
-test('mistakes/38, 39, 43, 44, 66: any order and split gives the same bytes; every drop has a verified kept partner', async () => {
+test('any order and split gives the same bytes; every drop has a verified kept partner', async () => {
   const all = corpus();
   const shuffled = all.map((d, i) => ({ d, key: dice(i)(1e9) })).toSorted((x, y) => x.key - y.key);
   const texts = shuffled.map((s) => s.d);
@@ -155,7 +155,7 @@ test('mistakes/38, 39, 43, 44, 66: any order and split gives the same bytes; eve
     for (const b of kept.slice(i + 1)) expect(jaccard(sets.get(a.id)!, sets.get(b.id)!)).toBeLessThan(0.8);
 });
 
-test('mistakes/40, 42: three copies are three rows that each name the kept one, whatever the ids', async () => {
+test('three copies are three rows that each name the kept one, whatever the ids', async () => {
   const ids = ['0'.repeat(32), '00000000ffffffff'.padEnd(32, '0'), 'f'.repeat(32), '000000ffffffffff'.padEnd(32, 'f')];
   const { rows } = await deduplicate({ parts: [ids.map((id) => ({ id, text: original }))] });
   expect(pairsOf(rows)).toEqual(
@@ -175,7 +175,7 @@ const OPTIONS = {
   keep: 'first',
 };
 const sets = [...Object.entries(OPTIONS).map(([name, value]) => ({ [name]: value })), OPTIONS];
-test.each(sets)('mistakes/46: with %j set, exact and near-duplicates are found', async (options) => {
+test.each(sets)('with %j set, exact and near-duplicates are found', async (options) => {
   const parts = [
     [
       { id: 'a', text: original },
@@ -187,7 +187,7 @@ test.each(sets)('mistakes/46: with %j set, exact and near-duplicates are found',
   expect(rows.map((r) => r.kind).toSorted()).toEqual(['exact', 'near']);
 });
 
-test('mistakes/29, 50: no files, no rows, texts without tokens, one token, a very long token', async () => {
+test('no files, no rows, texts without tokens, one token, a very long token', async () => {
   expect((await deduplicate({ parts: [] })).counts).toEqual({});
   expect((await deduplicate({ parts: [[]] })).counts).toMatchObject({ documents: 0, kept: 0 });
   const { rows } = await deduplicate({
@@ -211,7 +211,7 @@ test('mistakes/29, 50: no files, no rows, texts without tokens, one token, a ver
   expect(pairsOf(rows)).toEqual(['a exact of b', 'e exact of c', 'i exact of h']);
 });
 
-test('mistakes/41, 47: a damaged signature file stops the stage by name, and nothing counts as done; a cut one is made again', async () => {
+test('a damaged signature file stops the stage by name, and nothing counts as done; a cut one is made again', async () => {
   const lake = await temporaryLake();
   const stages = [...stagesBefore({ parts: [[{ id: 'a', text: original }]] }), signatures, dedup];
   const recipe = { dedup: dedupRecipe.parse({}) };
