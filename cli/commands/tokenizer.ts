@@ -4,7 +4,7 @@ import { writeAtomically } from '../../core/files.ts';
 import { createProgress, short } from '../../core/progress.ts';
 import { SPLITS, writeTokenizerJson, type SplitName } from '../../tokenizer/encode/index.ts';
 import { chunksOf, textsOfJsonLines } from '../../tokenizer/train/files.ts';
-import { SPECIAL_TOKENS, trainTokenizer } from '../../tokenizer/train/index.ts';
+import { forgetfulNotice, SPECIAL_TOKENS, trainTokenizer } from '../../tokenizer/train/index.ts';
 import { defineCommand, type Terminal } from '../command.ts';
 import { openInput } from '../pipe.ts';
 import { splitName } from './tokenize.ts';
@@ -60,6 +60,8 @@ export default defineCommand({
       if (trained.engine === 'typescript') terminal.stderr.write('garner: no C compiler, trained in TypeScript\n');
       if (bad.length > 0)
         terminal.stderr.write(`garner: ${bad.length} lines without a text were left out, the first: ${bad[0]}\n`);
+      const forgetful = forgetfulNotice(trained.figures);
+      if (forgetful) terminal.stderr.write(`garner: ${forgetful}\n`);
       const { bytes, tokens } = trained.figures;
       const merges = trained.counts.length;
       if (merges < wanted - 256)

@@ -41,7 +41,7 @@ int main(int argc, char **argv) {
   for (int split = 0; split < 3; split++) {
     enum { MERGES = 700 };
     uint32_t *merges = malloc(2 * MERGES * 4);
-    double *counts = malloc(MERGES * 8), figures[5];
+    double *counts = malloc(MERGES * 8), figures[6];
     trainer_t *t = train_open();
     for (int k = 0; k < 120; k++) {
       int64_t n = below(k < 100 ? 300 : 20000);

@@ -32,6 +32,12 @@ export interface Trained {
   engine: PairTrainer['engine'];
 }
 
+/** What a person should know of a training that had to forget pre-tokens, or null. */
+export const forgetfulNotice = ({ forgotten }: Figures): string | null =>
+  forgotten === 0
+    ? null
+    : `the text has more distinct pre-tokens than are held at once: ${forgotten} rare ones were forgotten on the way`;
+
 /** Merges in one call of the kernel. */
 const STEP = 256;
 const TELL_EVERY = 1 << 20;

@@ -37,7 +37,7 @@ const load = (): Library | null =>
           { name: 'most', type: 'i64' },
         ],
       },
-      train_figures: { returns: 'void', arguments: [HANDLE, { name: 'out', type: 'f64*', length: () => 5 }] },
+      train_figures: { returns: 'void', arguments: [HANDLE, { name: 'out', type: 'f64*', length: () => 6 }] },
     },
   });
 
@@ -64,16 +64,10 @@ export function nativeTrainer(split: SplitName, limit: number): PairTrainer | nu
       return { pairs: pairs.subarray(0, 2 * made), counts: counts.subarray(0, made) };
     },
     figures(): Figures {
-      const out = new Float64Array(5);
+      const out = new Float64Array(6);
       call('train_figures', out);
-      const [bytes, preTokens, distinct, distinctBytes, tokens] = out as unknown as [
-        number,
-        number,
-        number,
-        number,
-        number,
-      ];
-      return { bytes, preTokens, distinct, distinctBytes, tokens };
+      const [bytes = 0, preTokens = 0, distinct = 0, distinctBytes = 0, tokens = 0, forgotten = 0] = out;
+      return { bytes, preTokens, distinct, distinctBytes, tokens, forgotten };
     },
     close() {
       if (handle) library.call['train_close']!(handle);

@@ -9,7 +9,7 @@ import { column, snapshot } from '../../core/records/index.ts';
 import { defineStage, filesIn, only, type Inputs } from '../../core/stage/index.ts';
 import { loadTokenizer, readVocabulary, writeTokenizerJson, type SplitName } from '../encode/index.ts';
 import type { TokenizerRecipe } from '../recipe.ts';
-import { trainTokenizer } from './index.ts';
+import { forgetfulNotice, trainTokenizer } from './index.ts';
 
 interface Params {
   vocabulary: number;
@@ -63,6 +63,8 @@ export default defineStage<{ tokenizer?: TokenizerRecipe }, Params>({
           : context.progress(bytes + (bytes * done) / (vocabulary - 255), 2 * bytes, 'merging'),
     });
     const merges = trained.counts.length;
+    const forgetful = forgetfulNotice(trained.figures);
+    if (forgetful) context.notice(`tokenizer: ${forgetful}`);
     if (trained.engine === 'typescript') context.notice('tokenizer: no C compiler, training in TypeScript');
     if (merges < vocabulary - 256)
       context.notice(`tokenizer: the text has pairs for ${merges} merges only, not ${vocabulary - 256}`);

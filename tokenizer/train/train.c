@@ -18,7 +18,7 @@ typedef struct {
   piece_t *pieces;
   uint32_t *slots;   // 1 + index into pieces, 0 empty
   int64_t used, room, count, capacity, slot_count;
-  int64_t text_bytes, seen;
+  int64_t text_bytes, seen, forgotten;
   uint64_t seed;     // unforeseeable, so that no text can be made whose pre-tokens all fall on one slot; no output depends on it
   // Merging. A place is a byte of `bytes`; a token stands at the place of its first byte.
   uint32_t *symbol, *next, *prev, *pair_at, *piece_of;
@@ -88,7 +88,7 @@ static int forget(trainer_t *t, int64_t limit) {
       piece.offset = (uint32_t)used, used += piece.length;
       t->pieces[kept++] = piece;
     }
-    t->count = kept, t->used = used;
+    t->forgotten += t->count - kept, t->count = kept, t->used = used;
   }
   return rehash(t, t->slot_count);
 }
@@ -286,9 +286,10 @@ int64_t train_merge(void *handle, uint32_t *merges, double *counts, int64_t most
   return most;
 }
 
-// out [5]: bytes of text, pre-tokens, distinct ones, their bytes, tokens that the text has now.
+// out [6]: bytes of text, pre-tokens, distinct ones, their bytes, tokens that the text has now, distinct ones forgotten.
 void train_figures(void *handle, double *out) {
   trainer_t *t = handle;
-  double figures[] = {(double)t->text_bytes, (double)t->seen, (double)t->count, (double)t->used, (double)t->tokens};
+  double figures[] = {(double)t->text_bytes, (double)t->seen, (double)t->count, (double)t->used, (double)t->tokens,
+                      (double)t->forgotten};
   memcpy(out, figures, sizeof figures);
 }

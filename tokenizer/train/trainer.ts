@@ -14,6 +14,8 @@ export interface Figures {
   distinctBytes: number;
   /** Tokens that the text has after the merges so far. */
   tokens: number;
+  /** Times that a rare pre-token was forgotten, so that the distinct ones fit into the limit. */
+  forgotten: number;
 }
 
 /** Learns merges: `add` texts, `begin` once, then `merge` as often as wanted; `close` frees its memory. */

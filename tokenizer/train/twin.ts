@@ -47,6 +47,7 @@ export function twinTrainer(split: SplitName, limit: number): PairTrainer {
       distinct: counts.size,
       distinctBytes: counter.distinctBytes(),
       tokens: merger ? merger.tokens() : 0,
+      forgotten: counter.forgotten(),
     }),
     close() {
       counts.clear();
@@ -61,18 +62,21 @@ const latin1 = (s: Uint8Array) => Buffer.from(s.buffer, s.byteOffset, s.byteLeng
 function openCounter(limit: number) {
   const counts = new Map<string, number>();
   let used = 0;
+  let forgotten = 0;
   const forget = () => {
     for (let rare = 1; used > Math.floor(limit / 2); rare *= 2) {
       for (const [piece, n] of counts) {
         if (n > rare) continue;
         counts.delete(piece);
         used -= piece.length;
+        forgotten++;
       }
     }
   };
   return {
     counts,
     distinctBytes: () => used,
+    forgotten: () => forgotten,
     count(piece: string) {
       const before = counts.get(piece);
       counts.set(piece, (before ?? 0) + 1);

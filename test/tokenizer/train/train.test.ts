@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { findCompiler } from '../../../core/native/compile.ts';
 import { sha256 } from '../../../core/hash.ts';
 import { chunksOf, textsOfJsonLines } from '../../../tokenizer/train/files.ts';
-import { trainTokenizer, type TrainOptions } from '../../../tokenizer/train/index.ts';
+import { forgetfulNotice, trainTokenizer, type TrainOptions } from '../../../tokenizer/train/index.ts';
 import { SPLITS } from '../../../tokenizer/encode/index.ts';
 import { randomNumbers, shared, trickyText } from '../texts.ts';
 
@@ -109,6 +109,9 @@ test('beyond the limit the rarest pre-tokens are forgotten, by kernel and twin a
   expect(kernel!.figures).toEqual(twin!.figures);
   expect(kernel!.merges).toEqual(twin!.merges);
   expect(kernel!.figures.distinctBytes).toBeLessThanOrEqual(4096);
+  expect(kernel!.figures.forgotten).toBeGreaterThan(2000);
+  expect(forgetfulNotice(kernel!.figures)).toContain('were forgotten');
+  expect(forgetfulNotice((await train(texts)).figures)).toBe(null);
   const words = kernel!.vocabulary.tokens.map((t) => Buffer.from(t).toString());
   expect(words).toContain(' frequent');
 });
