@@ -22,7 +22,7 @@ export interface Sampler {
     prompt: readonly number[],
     options: Omit<GenerateOptions, 'stop' | 'never'>,
   ): AsyncGenerator<string, { ended: Ended; tokens: number }>;
-  /** Ends its threads; a process must not end before. */
+  /** It writes no more. */
   close(): void;
 }
 

@@ -27,7 +27,7 @@ export interface Decoder {
   feed(tokens: readonly number[]): Float32Array;
   /** Tokens it can hold. */
   length: number;
-  /** Ends its threads; a process must not end before. */
+  /** It feeds no more; its threads stay for the next one. */
   close(): void;
 }
 

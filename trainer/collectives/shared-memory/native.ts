@@ -23,7 +23,6 @@ export function sharedLibrary() {
     functions: {
       shared_create: { returns: 'i32', arguments: [bytes] },
       shared_map: { returns: 'ptr', arguments: [fd, bytes] },
-      shared_unmap: { returns: 'i32', arguments: [{ name: 'at', type: 'ptr' }, bytes] },
       shared_close: { returns: 'i32', arguments: [fd] },
       shared_follow: { returns: 'i32', arguments: [{ name: 'parent', type: 'i32' }] },
       shared_expect: { returns: 'void', arguments: [page, rank, { name: 'pid', type: 'i32' }] },

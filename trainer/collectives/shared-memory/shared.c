@@ -43,13 +43,11 @@ int32_t shared_create(int64_t bytes) {
   return fd;
 }
 
-// Address of the mapping, or NULL.
+// Address of the mapping, or NULL. It stays until the process ends: views of it do.
 void *shared_map(int32_t fd, int64_t bytes) {
   void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   return at == MAP_FAILED ? NULL : at;
 }
-
-int32_t shared_unmap(void *at, int64_t bytes) { return munmap(at, bytes); }
 
 int32_t shared_close(int32_t fd) { return close(fd); }
 
@@ -118,7 +116,6 @@ typedef struct {
 } Control;
 int32_t shared_create(int64_t bytes) { return -ENOSYS; }
 void *shared_map(int32_t fd, int64_t bytes) { return 0; }
-int32_t shared_unmap(void *at, int64_t bytes) { return -1; }
 int32_t shared_close(int32_t fd) { return -1; }
 int32_t shared_follow(int32_t parent) { return -1; }
 void shared_expect(Control *c, int32_t rank, int32_t pid) {}
