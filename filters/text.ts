@@ -68,6 +68,21 @@ export async function openTexts(words: WordRule): Promise<(raw: string, language
   return (raw, language) => prepare(raw, { words, language, identify });
 }
 
+/** `zh` of `zh-CN`, `zho`, `cmn_Hani` or `ZH`: corpora state languages in each of these ways. What is no tag stays as it is. */
+function languageOfTag(stated: string): string {
+  const tag = stated.slice(0, LONGEST_LANGUAGE).replaceAll('_', '-');
+  try {
+    const { language } = new Intl.Locale(tag);
+    // The model's name for Norwegian, and so that of its numbers.
+    return language === 'nb' ? 'no' : language;
+  } catch {
+    return tag.toLowerCase().split('-')[0]!;
+  }
+}
+
+/** RFC 5646 asks for room for so many characters. */
+const LONGEST_LANGUAGE = 35;
+
 /** Prepares a text for the filters. */
 export function prepare(given: string, { words: rule, language, identify }: PrepareOptions): Text {
   const raw = given.length > MEASURED ? given.slice(0, MEASURED) : given;
@@ -78,7 +93,7 @@ export function prepare(given: string, { words: rule, language, identify }: Prep
   };
   const identified = once(() => identify?.(raw) ?? null);
   const spoken = once(() => {
-    if (language) return language.toLowerCase().split(/[-_]/)[0]!;
+    if (language) return languageOfTag(language);
     const found = identified();
     return found ? languageOfRules(found, units) : 'en';
   });

@@ -65,3 +65,16 @@ describe('whose rules count', () => {
     expect([stated('zh-Hant-TW'), stated('FR'), stated(), stated('')]).toEqual(['zh', 'fr', 'zh', 'zh']);
   });
 });
+
+test.each([
+  ['en-GB', 'en'],
+  ['eng_Latn', 'en'],
+  ['cmn_Hani', 'zh'],
+  ['ZH', 'zh'],
+  ['zho', 'zh'],
+  ['deu', 'de'],
+  ['nob', 'no'],
+  ['no tag', 'no tag'],
+])('the stated language %s has the rules of %s', (language, is) => {
+  expect(prepare('A text.', { words: 'simple', language }).language).toBe(is);
+});
