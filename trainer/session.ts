@@ -12,7 +12,7 @@ import { trainingPrograms } from './session/programs.ts';
 
 export type { ModelConfig } from './model/config.ts';
 export type { UpdateOptions } from './optimizer/adamw.ts';
-export { openDecoder, type Decoder, type DecoderOptions } from './session/decoder.ts';
+export { openDecoder, type Decoder } from './session/decoder.ts';
 
 export interface SessionOptions {
   /** Rows of a micro-batch. */

@@ -17,7 +17,7 @@ export default defineCommand({
   ],
   examples: [
     'garner dedup pages.jsonl --threshold 0.8 | jq -c "select(.duplicateOf)"',
-    'garner dedup - < pages.jsonl | jq -r "select(.duplicateOf == null).id" > kept.txt',
+    'garner dedup - < pages.jsonl | jq -r "select(.duplicateOf == null and .error == null).id" > kept.txt',
   ],
   async run([file], options, terminal) {
     const settings = dedupRecipe.safeParse({

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { FUNCTIONS } from './minhash.ts';
 
 /** The recipe's section `dedup`. */
 export const dedupRecipe = z
@@ -23,7 +24,7 @@ export const dedupRecipe = z
       .int()
       .min(8)
       .max(1024)
-      .default(112)
+      .default(FUNCTIONS)
       .describe('MinHash functions in a signature [count]; more of them find more at a low threshold'),
     seed: z.int().nonnegative().default(1).describe('seed of the MinHash functions'),
     keep: z

@@ -6,7 +6,7 @@ import { domainSql, wordsSql } from '../../core/lake/expressions.ts';
 import { only, type Inputs } from '../../core/stage/index.ts';
 
 /** What `where` in a recipe may name, and its meaning. Each measured filter is a struct beside these: `gopher_quality.words`. */
-export const MIX_COLUMNS: Record<string, string> = {
+const MIX_COLUMNS: Record<string, string> = {
   id: 'document',
   url: 'where it was published',
   domain: 'host of the URL, without www.',

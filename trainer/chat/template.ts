@@ -3,8 +3,8 @@ import type { Vocabulary } from '../sample/vocabulary.ts';
 import type { Message } from './conversations.ts';
 
 /** ChatML's special tokens. */
-export const TURN_START = '<|im_start|>';
-export const TURN_END = '<|im_end|>';
+const TURN_START = '<|im_start|>';
+const TURN_END = '<|im_end|>';
 
 /** The template as others read it: Transformers' chat_template.jinja. The same text as `renderChat` makes ids of. */
 export const CHAT_TEMPLATE =

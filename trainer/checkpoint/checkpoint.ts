@@ -32,7 +32,7 @@ export interface CheckpointParts {
 const NAME = /^step-(\d{8})$/;
 
 /** `step-00000120` */
-export const checkpointName = (step: number): string => `step-${String(step).padStart(8, '0')}`;
+const checkpointName = (step: number): string => `step-${String(step).padStart(8, '0')}`;
 
 /**
  * Writes `<folder>/step-NNNNNNNN`: model.safetensors, config.json, optimizer.safetensors, trainer.json and the files beside
