@@ -48,11 +48,10 @@ export async function* readJsonl(
       yield refuse('line_too_long');
       continue;
     }
-    const text = number === 1 ? line.text.replace(/^\uFEFF/, '') : line.text;
-    if (text.trim() === '') continue;
+    if (line.text.trim() === '') continue;
     let value: unknown;
     try {
-      value = JSON.parse(text);
+      value = JSON.parse(line.text);
     } catch (error) {
       yield refuse('not_json', (error as Error).message.replace(/".*/s, '').slice(0, 80));
       continue;

@@ -74,7 +74,8 @@ export function createHosts<E extends Waiting>(parallel: number): Hosts<E> {
       host.busy.delete(lane);
       host.restsUntil = Math.max(host.restsUntil, now + pauseMs);
       if (again) {
-        host.waiting[--host.next] = entry;
+        if (host.next > 0) host.waiting[--host.next] = entry;
+        else host.waiting.unshift(entry);
         standInLine(entry.site, host);
       } else open--;
     },

@@ -2,7 +2,7 @@ import { dependencyVersion } from '../../core/root.ts';
 import { characters, classAt, codePointAt } from '../../core/text/index.ts';
 
 /** The model that names languages: fastText's lid.176.ftz, which ships inside the package. */
-export const LANGUAGE_MODEL = 'lid.176.ftz';
+const LANGUAGE_MODEL = 'lid.176.ftz';
 
 /** What stored languages depend on. */
 export const languageModelVersion = (): string =>

@@ -93,7 +93,7 @@ function brandOf(digits: string): 'sure' | 'wide' | null {
 }
 
 /** ISO/IEC 7812-1, annex B. */
-export function luhn(digits: string): boolean {
+function luhn(digits: string): boolean {
   let sum = 0;
   for (let i = 0; i < digits.length; i++) {
     const d = digits.charCodeAt(digits.length - 1 - i) - 48;

@@ -70,7 +70,7 @@ function old(text: string, run: NumberRun, i: number, out: Span[]): void {
 }
 
 /** 17 digits and a digit or X. */
-export function isChineseId(id: string): boolean {
+function isChineseId(id: string): boolean {
   if (!PROVINCES.has(id.slice(0, 2))) return false;
   const year = Number(id.slice(6, 10));
   if (year < 1900 || year > LATEST_BIRTH) return false;
