@@ -98,14 +98,21 @@ export function rotateCheckpoints(folder: string, keep: number): void {
   for (const { path } of checkpointsIn(folder).slice(0, -keep)) rmSync(path, { recursive: true, force: true });
 }
 
-/** Where the training of a checkpoint stood. */
+/** Where the training of a checkpoint stood. Throws a GarnerError for a file that is missing or damaged. */
 export function readState(path: string): TrainerState {
   const file = join(path, 'trainer.json');
   try {
     return JSON.parse(readFileSync(file, 'utf8')) as TrainerState;
   } catch (error) {
+    if (error instanceof SyntaxError) throw new GarnerError({ what: 'this is no JSON', where: file }, error);
     throw explainSystemError(error, file);
   }
+}
+
+/** Opens what a training needs to go on from a checkpoint, and looks at the headers. Throws a GarnerError for a damaged file. */
+export function checkCheckpoint(path: string): TrainerState {
+  for (const name of ['model', 'optimizer']) openSafetensors(join(path, `${name}.safetensors`)).close();
+  return readState(path);
 }
 
 /** Weights of a checkpoint (a folder in Hugging Face's layout) into a session. Every tensor must be there in its shape. */

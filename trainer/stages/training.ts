@@ -1,15 +1,16 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
+import { GarnerError } from '../../core/errors.ts';
 import { lockLake, type Lock } from '../../core/lake/lock.ts';
 import { writeTable } from '../../core/lake/parquet.ts';
 import { short } from '../../core/progress.ts';
 import { steps as stepsTable, type Step } from '../../core/records/index.ts';
 import type { Counts, TaskContext } from '../../core/stage/index.ts';
 import {
+  checkCheckpoint,
   checkpointsIn,
   loadCheckpoint,
   loadWeights,
-  readState,
   rotateCheckpoints,
   saveCheckpoint,
 } from '../checkpoint/checkpoint.ts';
@@ -86,12 +87,23 @@ export const holdRun = (context: TaskContext): Promise<Lock> =>
     onWait: (holder) => context.notice(`the run is still held by ${holder}: waiting until it has ended`),
   });
 
-/** The checkpoint that a stopped run goes on from: the last one of this recipe whose rows are all in the journal; null to begin. */
+/**
+ * The checkpoint that a stopped run goes on from: the last one of this recipe that is whole and whose rows are all in the
+ * journal; null to begin. A damaged one costs the steps since the one before, and a notice.
+ */
 export function resumePoint(context: TaskContext): string | null {
   const folder = join(context.folder('runs'), 'checkpoints');
   const rows = readJournal<Step>(journalPath(context)).length;
-  const usable = checkpointsIn(folder).filter((c) => c.step <= rows && readState(c.path).recipe === context.key());
-  return usable.at(-1)?.path ?? null;
+  for (const { step, path } of checkpointsIn(folder).toReversed()) {
+    if (step > rows) continue;
+    try {
+      if (checkCheckpoint(path).recipe === context.key()) return path;
+    } catch (error) {
+      if (!(error instanceof GarnerError)) throw error;
+      context.notice(`the checkpoint at step ${step} is damaged and is made again: ${error.message}`);
+    }
+  }
+  return null;
 }
 
 /**

@@ -151,6 +151,28 @@ test('stopped at any step and started again: every file is the same to the last 
   expect(outputs(lake)).toEqual(outputs(undisturbed));
 });
 
+test.each([
+  ['trainer.json', '{"st'],
+  ['model.safetensors', 'cut'],
+  ['optimizer.safetensors', ''],
+])('a checkpoint with a damaged %s is passed over and made again', async (file, content) => {
+  const undisturbed = freshLake();
+  await runIt(testContext(undisturbed));
+  const lake = freshLake();
+  const stopped = testContext(lake);
+  stopped.progress = (step) => {
+    if (step === 23) throw new Error('killed');
+  };
+  await expect(runIt(stopped)).rejects.toThrow('killed');
+  writeFileSync(join(lake, 'runs', 'testkey', 'checkpoints', 'step-00000021', file), content);
+  const context = testContext(lake);
+  await runIt(context);
+  expect(context.notices[0]).toContain('the checkpoint at step 21 is damaged and is made again');
+  expect(context.notices[0]).toContain(file);
+  expect(context.notices[1]).toBe('toy goes on after step 14');
+  expect(outputs(lake)).toEqual(outputs(undisturbed));
+});
+
 test('a finished run that is started again changes nothing', async () => {
   const lake = freshLake();
   await runIt(testContext(lake));
