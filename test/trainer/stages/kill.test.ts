@@ -56,7 +56,7 @@ const rowsOf = async (lake: string): Promise<Step[]> => {
   return rows;
 };
 
-test('killed at counted moments and started again: the same losses and the same files to the last bit', async () => {
+test.concurrent('killed at counted moments and started again: the same losses and the same files to the last bit', async () => {
   const undisturbed = await lakeWithOrder('undisturbed');
   expect(await runOrder(undisturbed)).toBe('exit 0');
   const lake = await lakeWithOrder('killed');
@@ -80,7 +80,7 @@ test('killed at counted moments and started again: the same losses and the same 
   expect(outputs(lake)).toEqual(outputs(undisturbed));
 });
 
-test('killed before each rename of its end: the same files', async () => {
+test.concurrent('killed before each rename of its end: the same files', async () => {
   const undisturbed = await lakeWithOrder('short', { steps: 3 });
   expect(await runOrder(undisturbed)).toBe('exit 0');
   const lake = await lakeWithOrder('short-killed', { steps: 3 });
@@ -91,7 +91,7 @@ test('killed before each rename of its end: the same files', async () => {
   expect(outputs(lake)).toEqual(outputs(undisturbed));
 });
 
-test('two ranks: the losses and weights of one, and after a kill the same files, all to the last bit', async () => {
+test.concurrent('two ranks: the losses and weights of one, and after a kill the same files, all to the last bit', async () => {
   const one = await lakeWithOrder('one');
   const two = await lakeWithOrder('two', { ranks: 2 });
   const killed = await lakeWithOrder('two-killed', { ranks: 2 });
