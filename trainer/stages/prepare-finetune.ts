@@ -29,6 +29,13 @@ export async function prepareFinetune(lake: string, p: FinetuneParams, inputs: I
   const vocabulary = openVocabulary(tokenizer);
   const chat = chatTemplate(vocabulary);
   const { conversations, refused } = await readConversations(p.data.path);
+  if (conversations.length === 0)
+    throw new GarnerError({
+      what: `no line is a conversation${refused[0] ? `: line ${refused[0].line} is ${refused[0].reason}` : ''}`,
+      where: p.data.path,
+      hint: 'lines of {"messages": [{"role", "content"}]} or {"prompt", "completion"} are expected',
+      fault: 2,
+    });
   const { train, held } = split(conversations, p.validation.share, p.seed);
   const sequence = p.sequence ?? config.context;
   const packed = (these: readonly Conversation[], seed: number | null) =>

@@ -130,6 +130,11 @@ test('without a pretrained model, or without an answer that fits, a sentence', a
   await expect(run({}, finetune.params({ name: 'toy', finetune: section({ data: long }) }))).rejects.toThrow(
     'no conversation has an answer within 64 tokens',
   );
+  const none = join(root, 'none.jsonl');
+  writeFileSync(none, '\n{"text":"a page"}\n');
+  await expect(run({}, finetune.params({ name: 'toy', finetune: section({ data: none }) }))).rejects.toThrow(
+    'no line is a conversation: line 2 is no_messages',
+  );
 });
 
 function testMkdir(path: string): string {
