@@ -174,7 +174,7 @@ function accepts(
   const digits = groups.join('');
   if (isDate(groups) || (/\d\.\d{1,2}$/.test(written) && groups.length === 2)) return false;
   if (written.includes('+')) return isInternational(written, digits);
-  if (digits.length > MOST_DIGITS) return false;
+  if (digits.length > MOST_DIGITS || isCount(text, start, written) || isHours(groups, written)) return false;
   if (label === 'close' && digits.length >= FEWEST_DIGITS) return !/^(\d)\1+$/.test(digits);
   if (label === 'near' && groups.length > 1) return true;
   if (groups.length === 1 || label === 'other') return false;
@@ -206,6 +206,19 @@ function hasNationalShape(groups: readonly string[], written: string, region: Co
       : /^[48]00$/.test(groups[0]!) && /^3-(?:3-4|4-3|7)$/.test(lengths);
   return /^0\d|^\(/.test(written);
 }
+
+/** What stands as often after a word such as "reached" or "message": 1 234 567 readers; vol. 12 (2004) 345-367. */
+const THOUSANDS = /^[1-9]\d?([ .])\d{3}(?:\1\d{3})+$/;
+const VOLUME = /^(?:\d{1,4} ?)?\((?:19|20)\d\d\)/;
+const LEADS_TO_NUMBER = /(?:\b(?:at|on|is|no|nr|number)|[:：#])[\s.]{0,3}$/i;
+
+const isCount = (text: string, start: number, written: string): boolean =>
+  VOLUME.test(written) ||
+  (THOUSANDS.test(written) && !LEADS_TO_NUMBER.test(text.slice(Math.max(0, start - 12), start)));
+
+/** 9-12 13-17 18-20 */
+const isHours = (groups: readonly string[], written: string): boolean =>
+  groups.every((g) => g.length <= 2) && /\d[-\u2013]\d/.test(written) && /\d \d/.test(written);
 
 /** 2024-01-31, 31.1.2024, 01/31/24, 1990-1999. */
 function isDate(groups: readonly string[]): boolean {

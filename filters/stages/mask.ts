@@ -20,7 +20,7 @@ type Searched = Pick<Document, 'id' | 'text' | 'title' | 'author' | 'metadata'>;
  */
 export default defineStage<{ mask?: MaskRecipe | undefined }, MaskParams>({
   name: 'mask',
-  version: 3,
+  version: 4,
   module: 'filters/stages/mask',
   inputs: ['read', 'extract'],
   params: ({ mask: section }) =>
