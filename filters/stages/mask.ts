@@ -16,7 +16,7 @@ type Searched = Pick<Document, 'id' | 'text' | 'title' | 'author' | 'metadata'>;
 
 /**
  * Extracted documents → edits over personal data in their texts, the edited text of the documents that have any, and a
- * decision an edit. Titles, authors and other fields are masked too; there the decision names the field.
+ * decision an edit. Titles, authors and other fields, their names too, are masked; there the decision names the field.
  */
 export default defineStage<{ mask?: MaskRecipe | undefined }, MaskParams>({
   name: 'mask',
@@ -82,9 +82,11 @@ function maskDocument({ text, title, author, metadata }: Searched, options: Mask
     return masked.edits.length === 0 ? null : masked.text;
   };
   const fields = { text: body.text, title: field('title', title), author: field('author', author) };
-  const others = Object.entries(metadata).map(
-    ([name, value]) => [name, field(`metadata.${name}`, value) ?? value] as const,
-  );
+  // A name comes from the input too, and would stand in the evidence.
+  const others = Object.entries(metadata).map(([given, value]) => {
+    const name = field('metadata', given) ?? given;
+    return [name, field(`metadata.${name}`, value) ?? value] as const;
+  });
   const changed = others.some(([name, value]) => value !== metadata[name]);
   return { fields: { ...fields, metadata: changed ? Object.fromEntries(others) : null }, edits: body.edits, found };
 }

@@ -38,7 +38,12 @@ const row = (text: string, i: number): Document => ({
   published: null,
   language: null,
   licence: null,
-  metadata: i === 0 ? { contact: 'bob@example.com', topic: 'post' } : {},
+  metadata:
+    i === 0
+      ? { contact: 'bob@example.com', topic: 'post' }
+      : i === 2
+        ? { 'sent by eve@example.com': 'dan@example.com' }
+        : {},
   location: `toy:${i}`,
 });
 
@@ -104,12 +109,29 @@ test('the stage writes edits, the edited text, and a decision an edit that shows
   expect(edited.map((d) => d.title)).toEqual([null, 'Letter to <EMAIL>', null]);
   expect(edited.map((d) => d.author)).toEqual(['nobody', 'nobody', 'nobody']);
   expect(edited[0]!.metadata).toEqual({ contact: '<EMAIL>', topic: 'post' });
-  expect(decided.map((d) => d.evidence)).toEqual(['9-24', '28-44', 'metadata.contact', 'title', '2-13', '16-31']);
+  expect(edited[2]!.metadata).toEqual({ 'sent by <EMAIL>': '<EMAIL>' });
+  expect(decided.map((d) => d.evidence)).toEqual([
+    '9-24',
+    '28-44',
+    'metadata.contact',
+    'title',
+    '2-13',
+    '16-31',
+    'metadata',
+    'metadata.sent by <EMAIL>',
+  ]);
   const first = made.filter((e) => e.document_id === documentId('toy', '0'));
   expect(applyEdits(TEXTS[0]!, first)).toBe(edited[0]!.text);
   for (const { path } of output.files) {
     const bytes = readFileSync(join(lake, path)).toString('latin1');
-    for (const value of ['bob@example.com', 'ann@example.org', '4111111111111111', '13912345678'])
+    for (const value of [
+      'bob@example.com',
+      'ann@example.org',
+      'eve@example.com',
+      'dan@example.com',
+      '4111111111111111',
+      '13912345678',
+    ])
       expect(bytes).not.toContain(value);
   }
 });
