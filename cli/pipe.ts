@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { GarnerError } from '../core/errors.ts';
-import { linesOf, readBytes } from '../core/files.ts';
+import { linesOf, plainBytes, readBytes } from '../core/files.ts';
 import type { Terminal } from './command.ts';
 
 const LONGEST_LINE = 64 << 20;
@@ -9,9 +9,11 @@ const LONGEST_LINE = 64 << 20;
 /** What names a record: as the input has it, so that output can be joined to it. */
 export type Id = string | number;
 
-/** The bytes of `-`, of nothing (standard input), or of a file (gunzipped where its name says so). */
+/** The bytes of `-`, of nothing (standard input, gunzipped where it begins as gzip does), or of a file (where its name says so). */
 export const openInput = (path: string | undefined, terminal: Terminal): AsyncIterable<Uint8Array> =>
-  path === undefined || path === '-' ? (terminal.stdin as AsyncIterable<Uint8Array>) : readBytes(path);
+  path === undefined || path === '-'
+    ? plainBytes(terminal.stdin as AsyncIterable<Uint8Array>, 'standard input')
+    : readBytes(path);
 
 export interface PipeRecord {
   id: Id;
@@ -20,8 +22,9 @@ export interface PipeRecord {
 }
 
 /**
- * JSON lines of an input, each with its `id` (the number of its line, as text, where that is neither text nor a number). A line that is no JSON object, or too long,
- * comes back as `{ id, error }`: the pipe answers it in place, so that output stays in input order, and goes on.
+ * JSON lines of an input, each with its `id` (the number of its line, as text, where that is neither text nor a number).
+ * A line that is no JSON object, or too long, comes back as `{ id, error }`: the pipe answers it in place, so that output
+ * stays in input order, and goes on.
  */
 async function* readRecords(path: string | undefined, terminal: Terminal): AsyncGenerator<PipeRecord> {
   for await (const line of linesOf(openInput(path, terminal), LONGEST_LINE)) {

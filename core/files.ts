@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs';
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, relative, resolve, sep } from 'node:path';
 import { threadId } from 'node:worker_threads';
+import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { explainSystemError, GarnerError } from './errors.ts';
 
@@ -75,22 +76,44 @@ export async function* readBytes(path: string, limit = Infinity): AsyncGenerator
       yield chunk as Buffer;
     }
   } catch (error) {
-    const code = (error as { code?: string }).code;
-    if (code === 'Z_BUF_ERROR') {
-      throw new GarnerError(
-        { what: 'the gzip file ends too early', where: path, hint: 'download or copy it again' },
-        error,
-      );
-    }
-    if (code === 'Z_DATA_ERROR') {
-      throw new GarnerError(
-        { what: 'the gzip data is damaged', where: path, hint: 'download or copy it again' },
-        error,
-      );
-    }
-    throw explainSystemError(error, path);
+    throw gzipError(error, path);
   } finally {
     raw.destroy();
+  }
+}
+
+/** What zlib says, in words; other errors as `explainSystemError` has them. */
+function gzipError(error: unknown, where: string): unknown {
+  const what = { Z_BUF_ERROR: 'the gzip file ends too early', Z_DATA_ERROR: 'the gzip data is damaged' }[
+    String((error as { code?: string }).code)
+  ];
+  return what === undefined
+    ? explainSystemError(error, where)
+    : new GarnerError({ what, where, hint: 'download or copy it again' }, error);
+}
+
+/** A stream as it is, or gunzipped where its first two bytes say so: standard input has no name to tell. */
+export async function* plainBytes(source: AsyncIterable<Uint8Array>, where: string): AsyncGenerator<Uint8Array> {
+  const chunks = source[Symbol.asyncIterator]();
+  let head = Buffer.alloc(0);
+  let ended = false;
+  while (head.length < 2 && !ended) {
+    const next = await chunks.next();
+    if (next.done) ended = true;
+    else head = Buffer.concat([head, next.value]);
+  }
+  const all = (async function* () {
+    yield head;
+    for (let next = await chunks.next(); !next.done; next = await chunks.next()) yield next.value;
+  })();
+  if (head[0] !== 0x1f || head[1] !== 0x8b) {
+    yield* all;
+    return;
+  }
+  try {
+    for await (const chunk of Readable.from(all).pipe(createGunzip({ chunkSize: 1 << 20 }))) yield chunk as Buffer;
+  } catch (error) {
+    throw gzipError(error, where);
   }
 }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, expect, test } from 'vitest';
 import { GarnerError, nearest } from '../../core/errors.ts';
-import { inside, linesOf, readBytes, writeAtomically } from '../../core/files.ts';
+import { inside, linesOf, plainBytes, readBytes, writeAtomically } from '../../core/files.ts';
 import { documentId, keyOf, stableJson } from '../../core/hash.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'garner-files-'));
@@ -89,6 +89,24 @@ test.each([
   expect(error).toBeInstanceOf(GarnerError);
   expect((error as Error).message).toMatch(says);
   expect((error as Error).message).toContain(path);
+});
+
+test('standard input is gunzipped where it begins as gzip does, however its first bytes are cut', async () => {
+  const packed = gzipSync('one\ntwo\n');
+  async function* cut(bytes: Buffer, ...at: number[]) {
+    let from = 0;
+    for (const to of [...at, bytes.length]) {
+      yield await Promise.resolve(bytes.subarray(from, to));
+      from = to;
+    }
+  }
+  expect(await collect(plainBytes(cut(packed, 1), 'stdin'))).toBe('one\ntwo\n');
+  expect(await collect(plainBytes(cut(packed, 5, 9), 'stdin'))).toBe('one\ntwo\n');
+  expect(await collect(plainBytes(cut(Buffer.from('plain'), 1, 3), 'stdin'))).toBe('plain');
+  expect(await collect(plainBytes(cut(Buffer.from('')), 'stdin'))).toBe('');
+  await expect(collect(plainBytes(cut(packed.subarray(0, 20)), 'stdin'))).rejects.toThrow(
+    /stdin: the gzip file ends too early/,
+  );
 });
 
 test('a missing file and a folder are sentences, with exit code 2', async () => {
