@@ -4,6 +4,7 @@ import { openCatalog, type Catalog } from '../datasets/lake/catalog.ts';
 import type { Output } from '../core/stage/index.ts';
 import { drawCurve } from './curve.ts';
 import { formatTable, type Cell } from './table.ts';
+import { short } from '../core/progress.ts';
 
 type Row = Record<string, unknown>;
 
@@ -107,12 +108,12 @@ function aboutRun(lake: string, run: Output): Cell[][] {
   const speeds = journal<{ tokens_per_second: number }>(lake, run, 'timing.jsonl')
     .map((t) => t.tokens_per_second)
     .toSorted((x, y) => x - y);
-  const held = validation_loss === null ? '' : `held-out loss ${validation_loss.toFixed(3)}`;
+  const held = validation_loss === null ? '' : `held out ${validation_loss.toFixed(3)}`;
   return [
     [
       `${run.stage}: loss`,
       `${loss.first.toFixed(3)} → ${loss.last.toFixed(3)}`,
-      `${run.counts['steps']} steps, ${parameters.toLocaleString('en')} parameters${held && `, ${held}`}`,
+      `${run.counts['steps']} steps, ${short(parameters)} parameters${held && `, ${held}`}`,
     ],
     ...(bits_per_byte === null
       ? []
