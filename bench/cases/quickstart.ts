@@ -12,7 +12,7 @@ import { treeMemory } from '../process-tree.ts';
 export default defineBench({
   name: 'quickstart',
   limit:
-    'training: 6 FLOPs a parameter and token; about 1.3e13 for the 2 M parameters and 600,000 tokens of the recipe',
+    'training: 6 FLOPs a parameter and token; about 1.6e13 for the 2.1 M parameters and 1.2 M tokens of the recipe',
   async *run({ say }) {
     const lake = mkdtempSync(join(tmpdir(), 'garner-bench-quickstart-'));
     try {
