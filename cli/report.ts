@@ -63,9 +63,9 @@ export async function quickstartReport(lake: string, recipe: string, seconds: nu
       ? await rows(catalog, `SELECT step, loss FROM steps WHERE run = '${nameOf(pretrain)}' ORDER BY step`)
       : [];
     const queries = [
-      `garner sql "select language, count(*), sum(words) from documents where keep group by 1"`,
-      `garner sql "select rule, count(*) from decisions where verdict = 'drop' group by 1 order by 2 desc"`,
-      `garner sql "select title, url from documents where keep and language = 'zh' limit 5"`,
+      `bin/garner sql "select language, count(*), sum(words) from documents where keep group by 1"`,
+      `bin/garner sql "select rule, count(*) from decisions where verdict = 'drop' group by 1 order by 2 desc"`,
+      `bin/garner sql "select title, url from documents where keep and language = 'zh' limit 5"`,
     ];
     const curve =
       losses.length > 0
