@@ -2,24 +2,16 @@ import type { DuckDBConnection } from '@duckdb/node-api';
 
 let connection: Promise<DuckDBConnection> | undefined;
 
-/** This process's own in-memory DuckDB: one thread, so that the files it writes have the same bytes each time. */
+/** This process's shared connection, for small questions one after another. */
 export function duckdb(): Promise<DuckDBConnection> {
-  connection ??= open();
+  connection ??= freshConnection();
   return connection;
 }
 
-async function open(): Promise<DuckDBConnection> {
-  const { DuckDBInstance } = await import('@duckdb/node-api');
-  const instance = await DuckDBInstance.create(':memory:', {
-    threads: '1',
-    memory_limit: '512MB',
-    autoinstall_known_extensions: 'false',
-    autoload_known_extensions: 'false',
-  });
-  return instance.connect();
-}
-
-/** A connection of its own on the same in-memory database, for a stream that must not disturb another. */
+/**
+ * An in-memory DuckDB of its own, for a table or a stream that must not disturb another: one thread, so that the files it
+ * writes have the same bytes each time. The caller closes it.
+ */
 export async function freshConnection(): Promise<DuckDBConnection> {
   const { DuckDBInstance } = await import('@duckdb/node-api');
   const instance = await DuckDBInstance.create(':memory:', {

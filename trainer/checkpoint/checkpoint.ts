@@ -99,7 +99,7 @@ export function rotateCheckpoints(folder: string, keep: number): void {
 }
 
 /** Where the training of a checkpoint stood. Throws a GarnerError for a file that is missing or damaged. */
-export function readState(path: string): TrainerState {
+function readState(path: string): TrainerState {
   const file = join(path, 'trainer.json');
   try {
     return JSON.parse(readFileSync(file, 'utf8')) as TrainerState;
