@@ -7,8 +7,10 @@ import { fileList, identifier, quote } from '../../core/lake/duckdb.ts';
 import { currentOutputs, existingLake, recipeManifests } from '../../core/lake/lake.ts';
 import { recipeManifestPath } from '../../core/lake/layout.ts';
 import type { Output } from '../../core/stage/index.ts';
-import { unfinished } from './query.ts';
 import { buildViews, filesOf, type SignalColumns, type View } from './views.ts';
+
+/** Where a result is written before it is whole; the catalog allows it beside the file itself. */
+export const unfinished = (file: string): string => `${resolve(file)}.part`;
 
 export interface CatalogOptions {
   /** Which recipe's outputs; the one that ran last where several did. */
@@ -172,5 +174,3 @@ async function signalColumns(
   }
   return all;
 }
-
-export { exportParquet, query, stream } from './query.ts';

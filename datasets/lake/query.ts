@@ -2,7 +2,7 @@ import { renameSync, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { explainSystemError } from '../../core/errors.ts';
 import { quote } from '../../core/lake/duckdb.ts';
-import type { Catalog } from './catalog.ts';
+import { unfinished, type Catalog } from './catalog.ts';
 import { checkStatement, sqlError } from './statement.ts';
 
 interface ResultColumn {
@@ -68,9 +68,6 @@ function number(value: unknown, type: string): unknown {
   }
   return value;
 }
-
-/** Where a result is written before it is whole; the catalog allows it beside the file itself. */
-export const unfinished = (file: string): string => `${resolve(file)}.part`;
 
 /** Writes the whole result of a checked query to the file that the catalog was opened for, or nothing. */
 export async function exportParquet(catalog: Catalog, sql: string, file: string): Promise<void> {

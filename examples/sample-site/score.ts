@@ -1,4 +1,5 @@
-import { openCatalog, query, type Catalog } from '../../datasets/lake/catalog.ts';
+import { openCatalog, type Catalog } from '../../datasets/lake/catalog.ts';
+import { query } from '../../datasets/lake/query.ts';
 import type { Manifest, PageTruth } from './manifest.ts';
 
 /** How many of something were found, and which were not. */

@@ -2,7 +2,8 @@ import { existsSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSy
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { GarnerError } from '../../../core/errors.ts';
-import { exportParquet, openCatalog, query, type Catalog } from '../../../datasets/lake/catalog.ts';
+import { openCatalog, type Catalog } from '../../../datasets/lake/catalog.ts';
+import { exportParquet, query } from '../../../datasets/lake/query.ts';
 import { stats } from '../../../datasets/lake/stats.ts';
 import { why } from '../../../datasets/lake/why.ts';
 import { tell } from '../../../cli/commands/why.ts';

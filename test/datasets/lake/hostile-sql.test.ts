@@ -2,7 +2,8 @@ import { existsSync, readdirSync, readFileSync, rmSync, truncateSync } from 'nod
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { GarnerError } from '../../../core/errors.ts';
-import { exportParquet, openCatalog, query, stream, type Catalog } from '../../../datasets/lake/catalog.ts';
+import { openCatalog, type Catalog } from '../../../datasets/lake/catalog.ts';
+import { exportParquet, query, stream } from '../../../datasets/lake/query.ts';
 import { smallLake } from './small-lake.ts';
 
 let lake = '';
