@@ -3,7 +3,9 @@ import { domainSql, wordsSql } from '../../core/lake/expressions.ts';
 import { fileList, identifier, quote } from '../../core/lake/duckdb.ts';
 import {
   captures,
+  column,
   decisions,
+  defineTable,
   documents,
   duplicates,
   duckdbType,
@@ -35,13 +37,18 @@ export const filesOf = (lake: string, outputs: readonly Output[], folder: string
 
 const documented = (table: Table) => Object.entries(table.columns).map(([name, c]) => ({ name, about: c.about }));
 
-/** Rows of a table's files, or no rows with the same columns where there are none. */
-function rowsOf(lake: string, outputs: readonly Output[], folder: string, table: Table, extra = ''): string {
+/** No rows with a table's columns. */
+const noRows = (table: Table): string =>
+  `SELECT ${Object.entries(table.columns)
+    .map(([name, c]) => `NULL::${duckdbType(c)} AS ${identifier(name)}`)
+    .join(', ')} WHERE false`;
+
+/** Rows of a table's files, with `file_row_number` where `numbered`; no rows with the same columns where there are none. */
+function rowsOf(lake: string, outputs: readonly Output[], folder: string, table: Table, numbered = false): string {
   const files = filesOf(lake, outputs, folder);
   if (files.length > 0)
-    return `SELECT *${extra} FROM read_parquet(${fileList(files)}, union_by_name = true${extra ? ', file_row_number = true' : ''})`;
-  const columns = Object.entries(table.columns).map(([name, c]) => `NULL::${duckdbType(c)} AS ${identifier(name)}`);
-  return `SELECT ${columns.join(', ')}${extra ? ', 0::BIGINT AS file_row_number' : ''} WHERE false`;
+    return `SELECT * FROM read_parquet(${fileList(files)}, union_by_name = true, file_row_number = ${numbered})`;
+  return numbered ? `SELECT *, 0::BIGINT AS file_row_number FROM (${noRows(table)})` : noRows(table);
 }
 
 const simple = (lake: string, outputs: readonly Output[], folder: string, table: Table, name = table.name): View => ({
@@ -100,7 +107,7 @@ function documentsView(lake: string, outputs: readonly Output[], identified: boo
   );
   const sql = `WITH drops AS (
       SELECT subject_id, min_by(rule, [CASE stage ${order} ELSE 9 END, file_row_number]) AS reason
-      FROM (${rowsOf(lake, outputs, 'decisions', decisions, ', file_row_number')}) WHERE verdict = 'drop' GROUP BY subject_id)
+      FROM (${rowsOf(lake, outputs, 'decisions', decisions, true)}) WHERE verdict = 'drop' GROUP BY subject_id)
     SELECT d.id, d.url, ${domainSql('d.url')} AS domain, d.source,
       coalesce(t.title, d.title) AS title, coalesce(t.author, d.author) AS author, d.published,
       ${identified ? 'coalesce(l.language, d.language)' : 'd.language'} AS language, d.licence,
@@ -163,74 +170,72 @@ function signalsView(lake: string, outputs: readonly Output[], signals: readonly
   };
 }
 
-const inlineRows = (columns: string, rows: readonly string[], empty: string): string =>
-  rows.length > 0
-    ? `SELECT * FROM (VALUES ${rows.map((r) => `(${r})`).join(', ')}) v(${columns})`
-    : `SELECT ${empty} WHERE false`;
+/** A view over values that are at hand already: what the markers say. */
+function inlineView(table: Table, rows: readonly (string | number)[][]): View {
+  const values = rows.map(
+    (row) => `(${row.map((cell) => (typeof cell === 'string' ? quote(cell) : cell)).join(', ')})`,
+  );
+  const names = Object.keys(table.columns).map(identifier).join(', ');
+  const sql = rows.length > 0 ? `SELECT * FROM (VALUES ${values.join(', ')}) v(${names})` : noRows(table);
+  return { name: table.name, about: table.about, sql, columns: documented(table) };
+}
 
-function snapshotsView(outputs: readonly Output[]): View {
-  const rows = outputs
-    .filter((o) => o.stage === 'mix')
-    .map((o) => {
-      const bytes = o.files.filter((f) => f.folder === 'snapshots').reduce((n, f) => n + f.bytes, 0);
-      return [
-        quote(typeof o.facts['name'] === 'string' ? o.facts['name'] : o.key),
-        quote(o.key),
+const bytesOf = (files: readonly { bytes: number }[]): number => files.reduce((n, f) => n + f.bytes, 0);
+
+const SNAPSHOTS = defineTable({
+  name: 'snapshots',
+  about: 'Published selections: immutable, with their files under snapshots/<key>.',
+  columns: {
+    name: column('text', 'name in the recipe'),
+    key: column('text', 'hash of what it depends on'),
+    train: column('int', 'documents for training [count]'),
+    validation: column('int', 'documents held out [count]'),
+    bytes: column('int', 'size of its files [bytes]'),
+    parameters: column('text', 'selection, weights, split and seeds as JSON'),
+  },
+});
+
+const snapshotsView = (outputs: readonly Output[]): View =>
+  inlineView(
+    SNAPSHOTS,
+    outputs
+      .filter((o) => o.stage === 'mix')
+      .map((o) => [
+        typeof o.facts['name'] === 'string' ? o.facts['name'] : o.key,
+        o.key,
         o.counts['train'] ?? 0,
         o.counts['validation'] ?? 0,
-        bytes,
-        quote(JSON.stringify(o.params)),
-      ].join(', ');
-    });
-  return {
-    name: 'snapshots',
-    about: 'Published selections: immutable, with their files under snapshots/<key>.',
-    sql: inlineRows(
-      'name, key, train, validation, bytes, parameters',
-      rows,
-      `NULL::VARCHAR AS name, NULL::VARCHAR AS key, NULL::BIGINT AS train, NULL::BIGINT AS validation, NULL::BIGINT AS bytes, NULL::VARCHAR AS parameters`,
-    ),
-    columns: [
-      { name: 'name', about: 'name in the recipe' },
-      { name: 'key', about: 'hash of what it depends on' },
-      { name: 'train', about: 'documents for training [count]' },
-      { name: 'validation', about: 'documents held out [count]' },
-      { name: 'bytes', about: 'size of its files [bytes]' },
-      { name: 'parameters', about: 'selection, weights, split and seeds as JSON' },
-    ],
-  };
-}
-
-function stagesView(outputs: readonly Output[]): View {
-  const rows = outputs.map((o) =>
-    [
-      quote(o.stage),
-      quote(o.unit),
-      quote(o.key),
-      o.files.length,
-      o.files.reduce((n, f) => n + f.bytes, 0),
-      quote(JSON.stringify(o.counts)),
-      quote(JSON.stringify(o.params)),
-      quote(JSON.stringify(o.facts)),
-    ].join(', '),
+        bytesOf(o.files.filter((f) => f.folder === 'snapshots')),
+        JSON.stringify(o.params),
+      ]),
   );
-  return {
-    name: 'stages',
-    about: 'What was made by which stage, from the markers.',
-    sql: inlineRows(
-      'stage, unit, key, files, bytes, counts, parameters, facts',
-      rows,
-      `NULL::VARCHAR AS stage, NULL::VARCHAR AS unit, NULL::VARCHAR AS key, NULL::BIGINT AS files, NULL::BIGINT AS bytes, NULL::VARCHAR AS counts, NULL::VARCHAR AS parameters, NULL::VARCHAR AS facts`,
-    ),
-    columns: [
-      { name: 'stage', about: 'stage' },
-      { name: 'unit', about: 'its unit: the filter, where the stage is measure' },
-      { name: 'key', about: 'hash of what it depends on' },
-      { name: 'files', about: 'its files [count]' },
-      { name: 'bytes', about: 'their size [bytes]' },
-      { name: 'counts', about: 'what it counted, JSON' },
-      { name: 'parameters', about: 'exactly what it depends on, JSON' },
-      { name: 'facts', about: 'what it tells later stages, JSON' },
-    ],
-  };
-}
+
+const STAGES = defineTable({
+  name: 'stages',
+  about: 'What was made by which stage, from the markers.',
+  columns: {
+    stage: column('text', 'stage'),
+    unit: column('text', 'its unit: the filter, where the stage is measure'),
+    key: column('text', 'hash of what it depends on'),
+    files: column('int', 'its files [count]'),
+    bytes: column('int', 'their size [bytes]'),
+    counts: column('text', 'what it counted, JSON'),
+    parameters: column('text', 'exactly what it depends on, JSON'),
+    facts: column('text', 'what it tells later stages, JSON'),
+  },
+});
+
+const stagesView = (outputs: readonly Output[]): View =>
+  inlineView(
+    STAGES,
+    outputs.map((o) => [
+      o.stage,
+      o.unit,
+      o.key,
+      o.files.length,
+      bytesOf(o.files),
+      JSON.stringify(o.counts),
+      JSON.stringify(o.params),
+      JSON.stringify(o.facts),
+    ]),
+  );

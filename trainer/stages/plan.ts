@@ -3,7 +3,8 @@ import { GarnerError } from '../../core/errors.ts';
 import type { PretrainSection } from '../recipe.ts';
 import type { RateSchedule } from '../schedule/learning-rate.ts';
 import { configOfDepth } from '../model/config.ts';
-import type { ModelConfig } from '../session.ts';
+import type { ModelConfig, SessionOptions } from '../session.ts';
+import type { LoopPlan } from './loop.ts';
 
 /** Tokens of a micro-batch where the recipe names no size: enough work for the matrix kernels, little enough for the caches. */
 const MICRO_BATCH_TOKENS = 4096;
@@ -89,7 +90,7 @@ export const rateOf = (p: PretrainSection['learning_rate'], steps: number): Rate
 });
 
 /** AdamW's numbers by the session's names. */
-export const adamOf = (p: PretrainSection['adam']) => ({
+const adamOf = (p: PretrainSection['adam']) => ({
   beta1: p.beta1,
   beta2: p.beta2,
   epsilon: p.epsilon,
@@ -105,4 +106,40 @@ export function threadsOf(section: string, ranks: number, threads?: number): num
       'threads × ranks must not be above the cores of the machine',
     );
   return threads ?? Math.max(1, Math.floor(cores / ranks));
+}
+
+/** What both trainings draw from their sections alike: the loop's plan and the session's shape. */
+export function planOf(
+  stage: 'pretrain' | 'finetune',
+  p: Pick<
+    PretrainSection,
+    'batch' | 'micro_batch' | 'ranks' | 'threads' | 'seed' | 'learning_rate' | 'adam' | 'clip'
+  > & {
+    name: string;
+    validation: { every: number };
+  },
+  steps: number,
+  sequence: number,
+): { plan: LoopPlan; session: SessionOptions } {
+  const microBatch = microBatchOf(stage, p, sequence);
+  return {
+    plan: {
+      run: p.name,
+      steps,
+      sequence,
+      batch: p.batch,
+      microBatch,
+      rate: rateOf(p.learning_rate, steps),
+      adam: adamOf(p.adam),
+      clip: p.clip,
+      validateEvery: p.validation.every,
+    },
+    session: {
+      batch: microBatch,
+      sequence,
+      threads: threadsOf(stage, p.ranks, p.threads),
+      engine: 'cpu',
+      seed: p.seed,
+    },
+  };
 }

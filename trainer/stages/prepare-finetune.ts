@@ -9,7 +9,7 @@ import { readConfig } from '../checkpoint/config.ts';
 import { permutation } from '../loader/permutation.ts';
 import type { FinetuneSection } from '../recipe.ts';
 import { openVocabulary } from '../sample/vocabulary.ts';
-import { adamOf, microBatchOf, rateOf, stepsOf, threadsOf } from './plan.ts';
+import { planOf, stepsOf } from './plan.ts';
 import type { Training } from './training.ts';
 
 /** The section with the run's name filled in, and its data by path and content. */
@@ -46,27 +46,9 @@ export async function prepareFinetune(lake: string, p: FinetuneParams, inputs: I
   const samples = packed(train, p.seed);
   const validation = packed(held, null);
   const steps = stepsOf(p, { batch: p.batch, sequence, count: samples.count, epochs: 3 });
-  const microBatch = microBatchOf('finetune', p, sequence);
   return {
     config,
-    plan: {
-      run: p.name,
-      steps,
-      sequence,
-      batch: p.batch,
-      microBatch,
-      rate: rateOf(p.learning_rate, steps),
-      adam: adamOf(p.adam),
-      clip: p.clip,
-      validateEvery: p.validation.every,
-    },
-    session: {
-      batch: microBatch,
-      sequence,
-      threads: threadsOf('finetune', p.ranks, p.threads),
-      engine: 'cpu',
-      seed: p.seed,
-    },
+    ...planOf('finetune', p, steps, sequence),
     samples,
     documentMask: true,
     validation: validation.count === 0 ? null : { samples: validation, documentMask: true, bytesOf: null },

@@ -7,7 +7,7 @@ import type { Samples } from '../loader/samples.ts';
 import { orderedWindows, shuffledWindows } from '../loader/windows.ts';
 import type { PretrainSection } from '../recipe.ts';
 import { byteCounts, openVocabulary } from '../sample/vocabulary.ts';
-import { adamOf, microBatchOf, modelConfig, rateOf, stepsOf, threadsOf } from './plan.ts';
+import { modelConfig, planOf, stepsOf } from './plan.ts';
 import type { Training } from './training.ts';
 
 /** The section with the run's name filled in. */
@@ -24,27 +24,9 @@ export async function preparePretrain(lake: string, p: PretrainParams, inputs: I
   const samples = shuffledWindows(train, { ...windows, seed: p.seed });
   const validation = first(orderedWindows(held, windows), p.validation.windows);
   const steps = stepsOf(p, { batch: p.batch, sequence: p.sequence, count: samples.count, epochs: 1 });
-  const microBatch = microBatchOf('pretrain', p, p.sequence);
   return {
     config: modelConfig(p.model, vocabulary.size, p.sequence),
-    plan: {
-      run: p.name,
-      steps,
-      sequence: p.sequence,
-      batch: p.batch,
-      microBatch,
-      rate: rateOf(p.learning_rate, steps),
-      adam: adamOf(p.adam),
-      clip: p.clip,
-      validateEvery: p.validation.every,
-    },
-    session: {
-      batch: microBatch,
-      sequence: p.sequence,
-      threads: threadsOf('pretrain', p.ranks, p.threads),
-      engine: 'cpu',
-      seed: p.seed,
-    },
+    ...planOf('pretrain', p, steps, p.sequence),
     samples,
     documentMask: p.document_mask,
     validation:
