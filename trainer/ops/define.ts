@@ -15,6 +15,10 @@ export interface Tensor {
   zone: Zone;
   /** Lies where this one lies, whose content is lost with the first write. */
   over?: Tensor;
+  /** Places from the start of `over` [elements]. */
+  at?: number;
+  /** Another name of `over`, never written by itself: nothing of it is lost. */
+  alias?: boolean;
 }
 
 /** A gradient to be written, or added to where something is there already. */
@@ -37,6 +41,8 @@ export interface Kernel {
   slots: readonly { name: string; role: Role }[];
   numbers: readonly string[];
   scratch: (numbers: readonly number[]) => Scratch;
+  /** Runs outside the engine, between two of its lists: a word to other ranks. Whoever binds the program brings it. */
+  host: boolean;
   /** Adds to `gradient` slots: the engine has cleared those that are to be written. */
   reference: (tensors: Record<string, Numbers>, numbers: Record<string, number>) => void;
 }
@@ -73,28 +79,44 @@ export function defineKernel<const S extends Record<string, Role>, const N exten
     slots,
     numbers: definition.numbers,
     scratch: (values) => definition.scratch?.(named(definition.numbers, values)) ?? {},
+    host: false,
     reference: definition.reference as Kernel['reference'],
   };
-  return (tensors, numbers) => {
+  return callOf(kernel);
+}
+
+/** Declares a kernel that runs outside the engine; slots and numbers as in `defineKernel`. */
+export function defineHostKernel<const S extends Record<string, Role>, const N extends readonly string[]>(definition: {
+  name: string;
+  tensors: S;
+  numbers: N;
+}): (tensors: Record<keyof S, Tensor | Target>, numbers: Record<N[number], number>) => Call {
+  const slots = Object.entries(definition.tensors).map(([name, role]) => ({ name, role }));
+  const reference = () => {
+    throw new Error(`${definition.name} runs outside the engine`);
+  };
+  return callOf({ ...definition, slots, scratch: () => ({}), host: true, reference });
+}
+
+function callOf(kernel: Kernel) {
+  return (tensors: Record<string, Tensor | Target>, numbers: Record<string, number>): Call => {
     let adds = 0;
-    const list = slots.map(({ name, role }, i) => {
+    const list = kernel.slots.map(({ name, role }, i) => {
       const given = tensors[name]!;
       if (!('tensor' in given)) return given;
       if (role !== 'gradient') throw new Error(`${kernel.name}: ${name} is no gradient`);
       if (given.add) adds |= 1 << i;
       return given.tensor;
     });
-    return { kernel, tensors: list, adds, numbers: kernel.numbers.map((n) => numbers[n as N[number]]) };
+    return { kernel, tensors: list, adds, numbers: kernel.numbers.map((n) => numbers[n]!) };
   };
 }
 
 const named = <K extends string>(names: readonly K[], values: readonly number[]): Record<K, number> =>
   Object.fromEntries(names.map((n, i) => [n, values[i]!])) as Record<K, number>;
 
-export interface Output {
-  shape: Shape;
+export interface Output extends Pick<Tensor, 'shape' | 'over' | 'alias'> {
   type?: ElementType;
-  over?: Tensor;
 }
 
 /** What the backward half of an op may ask for. */
@@ -150,21 +172,27 @@ export function recordOn<T>(tape: Tape, build: () => T): T {
 export function defineOp<I extends string, O extends string, A>(
   op: Op<I, O, A>,
 ): (inputs: Record<I, Tensor>, ...attributes: unknown extends A ? [] : [A]) => Record<O, Tensor> {
-  return (inputs, ...given) => {
-    const attributes = given[0] as A;
-    if (!current) throw new Error(`${op.name}: called outside record()`);
-    const outputs = Object.fromEntries(
-      Object.entries<Output>(op.outputs(inputs, attributes)).map(([name, { shape, type = 'f32', over }]) => {
-        const tensor: Tensor = { name: `${op.name}.${name}`, shape, type, zone: 'activations', ...(over && { over }) };
-        return [name, tensor];
-      }),
-    ) as Record<O, Tensor>;
-    const tensors = { ...inputs, ...outputs } as Record<I | O, Tensor>;
-    current.steps.push({ op: op as unknown as Step['op'], tensors, outputs: Object.keys(outputs), attributes });
-    current.calls.push(...op.forward(tensors, attributes));
-    return outputs;
-  };
+  return (inputs, ...given) => useOp(op as unknown as Op, inputs, given[0]) as Record<O, Tensor>;
 }
+
+/** Notes one use of an op on the tape that is recording. */
+export function useOp(op: Op, inputs: Record<string, Tensor>, attributes: unknown): Record<string, Tensor> {
+  if (!current) throw new Error(`${op.name}: called outside record()`);
+  const outputs = outputsOf(op, inputs, attributes);
+  const tensors = { ...inputs, ...outputs };
+  current.steps.push({ op, tensors, outputs: Object.keys(outputs), attributes });
+  current.calls.push(...op.forward(tensors, attributes));
+  return outputs;
+}
+
+/** Tensors for the outputs of an op on these inputs. */
+export const outputsOf = (op: Op, inputs: Record<string, Tensor>, attributes: unknown): Record<string, Tensor> =>
+  Object.fromEntries(
+    Object.entries(op.outputs(inputs, attributes)).map(([name, output]) => [
+      name,
+      { type: 'f32', zone: 'activations', ...output, name: `${op.name}.${name}` } satisfies Tensor,
+    ]),
+  );
 
 /** Throws unless a shape is what an op needs; `wanted` says it in the op's letters. */
 export function expectShape(op: string, name: string, shape: Shape, wanted: Shape, letters: string): void {

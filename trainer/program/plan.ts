@@ -21,6 +21,9 @@ export interface Plan {
 /** The tensor whose place this one has. */
 export const storageOf = (tensor: Tensor): Tensor => (tensor.over ? storageOf(tensor.over) : tensor);
 
+/** How far into that place it begins [elements]. */
+export const offsetOf = (tensor: Tensor): number => (tensor.over ? (tensor.at ?? 0) + offsetOf(tensor.over) : 0);
+
 /** Size of a tensor [bytes]. */
 export const bytesOf = (tensor: Tensor, floatBytes: number): number =>
   sizeOf(tensor.shape) * width(tensor.type, floatBytes);

@@ -1,7 +1,7 @@
 import { GarnerError } from '../../core/errors.ts';
 import type { BoundCall, Engine } from '../engines/engine.ts';
 import { sizeOf, type Numbers, type Tensor, type Zone } from '../ops/define.ts';
-import { storageOf, type Plan, type Program } from './plan.ts';
+import { offsetOf, storageOf, type Plan, type Program } from './plan.ts';
 
 /** Memory of a zone. */
 export interface Region {
@@ -60,8 +60,9 @@ function allocate(engine: Engine, total: number, bytes: Record<Zone, number>): R
 /** A tensor's memory. */
 export function viewOf(tensor: Tensor, arena: Arena, plan: Plan): Numbers {
   const base = storageOf(tensor);
-  const at = arena.fixed.get(base) ?? plan.place.get(base);
-  if (at === undefined) throw new Error(`${tensor.name} has no place`);
+  const start = arena.fixed.get(base) ?? plan.place.get(base);
+  if (start === undefined) throw new Error(`${tensor.name} has no place`);
+  const at = start + offsetOf(tensor) * plan.floatBytes;
   const { buffer, byteOffset } = arena.regions[base.zone];
   const length = sizeOf(tensor.shape);
   if (tensor.type === 'i32') return new Int32Array(buffer, byteOffset + at, length);
@@ -69,13 +70,34 @@ export function viewOf(tensor: Tensor, arena: Arena, plan: Plan): Numbers {
   return new Float32Array(buffer, byteOffset + at, length);
 }
 
-/** Ties a planned program to memory and an engine. The function it returns is one replay: no shape is looked at again. */
-export function bind(program: Program, plan: Plan, arena: Arena, engine: Engine): () => void {
-  const calls: BoundCall[] = program.calls.map(({ kernel, tensors, adds, numbers }) => ({
-    kernel,
-    views: tensors.map((tensor) => viewOf(tensor, arena, plan)),
-    adds,
-    numbers,
-  }));
-  return engine.bind(calls);
+/** What runs the kernels that no engine has, by their names. */
+export type Hosts = Readonly<Record<string, (views: readonly Numbers[], numbers: readonly number[]) => void>>;
+
+/**
+ * Ties a planned program to memory and an engine. The function it returns is one replay: no shape is looked at again.
+ * Calls of `hosts` run between the engine's lists.
+ */
+export function bind(program: Program, plan: Plan, arena: Arena, engine: Engine, hosts: Hosts = {}): () => void {
+  const pieces: (() => void)[] = [];
+  let list: BoundCall[] = [];
+  const flush = () => {
+    if (list.length > 0) pieces.push(engine.bind(list));
+    list = [];
+  };
+  for (const { kernel, tensors, adds, numbers } of program.calls) {
+    const views = tensors.map((tensor) => viewOf(tensor, arena, plan));
+    if (!kernel.host) {
+      list.push({ kernel, views, adds, numbers });
+      continue;
+    }
+    flush();
+    const host = hosts[kernel.name];
+    if (!host) throw new Error(`nobody runs ${kernel.name}`);
+    pieces.push(() => host(views, numbers));
+  }
+  flush();
+  if (pieces.length === 1) return pieces[0]!;
+  return () => {
+    for (const piece of pieces) piece();
+  };
 }

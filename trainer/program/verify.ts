@@ -1,5 +1,5 @@
 import { access, type Tensor } from '../ops/define.ts';
-import { bytesOf, storageOf, type Plan, type Program } from './plan.ts';
+import { bytesOf, offsetOf, storageOf, type Plan, type Program } from './plan.ts';
 
 interface Held {
   tensor: Tensor;
@@ -16,15 +16,16 @@ interface Held {
 export function verify(program: Program, { place, activations, floatBytes }: Plan): void {
   let held: Held[] = [];
   const spanOf = (tensor: Tensor): Held => {
-    const from = place.get(storageOf(tensor));
-    if (from === undefined) throw new Error(`${tensor.name} has no place`);
+    const start = place.get(storageOf(tensor));
+    if (start === undefined) throw new Error(`${tensor.name} has no place`);
+    const from = start + offsetOf(tensor) * floatBytes;
     const to = from + bytesOf(tensor, floatBytes);
     if (to > activations) throw new Error(`${tensor.name} ends at ${to}, the zone at ${activations}`);
     return { tensor, from, to };
   };
   const overlap = (a: Held, b: Held) => a.from < b.to && b.from < a.to;
   const mustHold = (tensor: Tensor, where: string) => {
-    if (!shared(tensor) || held.some((h) => h.tensor === tensor)) return;
+    if (!shared(tensor) || held.some((h) => h.tensor === contentOf(tensor))) return;
     const span = spanOf(tensor);
     const others = held.filter((h) => overlap(h, span)).map((h) => h.tensor.name);
     throw new Error(
@@ -54,5 +55,7 @@ export function verify(program: Program, { place, activations, floatBytes }: Pla
   });
   for (const tensor of program.keep) mustHold(tensor, 'the end');
 }
+
+const contentOf = (tensor: Tensor): Tensor => (tensor.alias ? contentOf(tensor.over!) : tensor);
 
 const shared = (tensor: Tensor): boolean => storageOf(tensor).zone === 'activations';

@@ -21,6 +21,8 @@
   K(copy)                   \
   K(cross_entropy_forward)  \
   K(cross_entropy_backward) \
+  K(cross_entropy_part)     \
+  K(cross_entropy_join)     \
   P(gradient_norm)          \
   K(adamw)
 
