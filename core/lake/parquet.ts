@@ -1,6 +1,6 @@
 import type { DuckDBAppender, DuckDBConnection, DuckDBValue } from '@duckdb/node-api';
 import { explainSystemError } from '../errors.ts';
-import { duckdbColumns, duckdbType, type Column, type Row, type Table } from '../records/index.ts';
+import { duckdbColumns, duckdbType, type Column, type Row, type Table, type Turn } from '../records/index.ts';
 import { duckdb, fileList, freshConnection, identifier, quote } from './duckdb.ts';
 
 /** Rows in a row group: about 64 MB of text at 3 kB a document. A multiple of DuckDB's 2,048. */
@@ -75,10 +75,7 @@ function appendValue(
     case 'int':
       return to.appendBigInt(BigInt(value as number));
     case 'float':
-      // NaN is above every number in DuckDB and below none in JavaScript: a rule would judge it differently.
-      if (!Number.isFinite(value))
-        throw new Error(`${table}.${name} is ${value as number}: a number or null is expected`);
-      return to.appendDouble(value as number);
+      return to.appendDouble(finite(table, name, value as number));
     case 'time':
       return to.appendTimestamp(new types.DuckDBTimestampValue(BigInt(Math.round(value as number)) * 1000n));
     case 'texts':
@@ -88,9 +85,34 @@ function appendValue(
         types.mapValue(Object.entries(value as Record<string, string>).map(([key, v]) => ({ key, value: v }))),
         types.MAP(types.VARCHAR, types.VARCHAR),
       );
+    case 'ints':
+      return to.appendList(types.listValue((value as number[]).map(BigInt)), types.LIST(types.BIGINT));
+    case 'floats':
+      return to.appendList(
+        types.listValue((value as number[]).map((v) => finite(table, name, v))),
+        types.LIST(types.DOUBLE),
+      );
+    case 'numbers':
+      return to.appendMap(
+        types.mapValue(
+          Object.entries(value as Record<string, number>).map(([key, v]) => ({ key, value: finite(table, name, v) })),
+        ),
+        types.MAP(types.VARCHAR, types.DOUBLE),
+      );
+    case 'messages':
+      return to.appendList(
+        types.listValue((value as Turn[]).map(({ role, content }) => types.structValue({ role, content }))),
+        types.LIST(types.STRUCT({ role: types.VARCHAR, content: types.VARCHAR })),
+      );
     case 'bytes':
       return to.appendBlob(value as Uint8Array);
   }
+}
+
+/** NaN is above every number in DuckDB and below none in JavaScript: a rule would judge it differently. */
+function finite(table: string, name: string, value: number): number {
+  if (!Number.isFinite(value)) throw new Error(`${table}.${name} is ${value}: a number or null is expected`);
+  return value;
 }
 
 /** Turns a DuckDB value into the one that `Row` promises. */
@@ -102,10 +124,16 @@ function fromDuckdb(spec: Column, value: DuckDBValue): unknown {
     case 'time':
       return Number((value as { micros: bigint }).micros / 1000n);
     case 'texts':
-      return (value as { items: string[] }).items;
+    case 'floats':
+      return (value as { items: unknown[] }).items;
+    case 'ints':
+      return (value as { items: bigint[] }).items.map(Number);
+    case 'messages':
+      return (value as { items: { entries: Turn }[] }).items.map(({ entries }) => entries);
     case 'map':
+    case 'numbers':
       return Object.fromEntries(
-        (value as { entries: { key: string; value: string }[] }).entries.map((e) => [e.key, e.value]),
+        (value as { entries: { key: string; value: unknown }[] }).entries.map((e) => [e.key, e.value]),
       );
     case 'bytes':
       return (value as { bytes: Uint8Array }).bytes;

@@ -6,6 +6,8 @@ export async function arrowSchema(table: Table): Promise<Schema> {
   const arrow = await import('apache-arrow');
   const field = (name: string, type: DataType, nullable: boolean): Field => new arrow.Field(name, type, nullable);
   const entries = new arrow.Struct([field('key', new arrow.Utf8(), false), field('value', new arrow.Utf8(), true)]);
+  const numbers = new arrow.Struct([field('key', new arrow.Utf8(), false), field('value', new arrow.Float64(), true)]);
+  const turn = new arrow.Struct([field('role', new arrow.Utf8(), true), field('content', new arrow.Utf8(), true)]);
   const types: Record<Column['type'], DataType> = {
     text: new arrow.Utf8(),
     int: new arrow.Int64(),
@@ -13,7 +15,11 @@ export async function arrowSchema(table: Table): Promise<Schema> {
     bool: new arrow.Bool(),
     time: new arrow.TimestampMicrosecond(),
     texts: new arrow.List(field('element', new arrow.Utf8(), true)),
+    ints: new arrow.List(field('element', new arrow.Int64(), true)),
+    floats: new arrow.List(field('element', new arrow.Float64(), true)),
     map: new arrow.Map_(field('entries', entries, false) as Field<typeof entries>),
+    numbers: new arrow.Map_(field('entries', numbers, false) as Field<typeof numbers>),
+    messages: new arrow.List(field('element', turn, true)),
     bytes: new arrow.Binary(),
   };
   return new arrow.Schema(

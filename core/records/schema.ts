@@ -1,5 +1,20 @@
 /** What a column can hold. Each maps to one TypeScript, one DuckDB and one Arrow type. */
-export type ColumnType = 'text' | 'int' | 'float' | 'bool' | 'time' | 'texts' | 'map' | 'bytes';
+export type ColumnType =
+  | 'text'
+  | 'int'
+  | 'float'
+  | 'bool'
+  | 'time'
+  | 'texts'
+  | 'ints'
+  | 'floats'
+  | 'map'
+  | 'numbers'
+  | 'messages'
+  | 'bytes';
+
+/** One turn of a conversation. */
+export type Turn = { role: string; content: string };
 
 interface Values {
   text: string;
@@ -10,7 +25,11 @@ interface Values {
   /** Milliseconds since 1970 UTC; TIMESTAMP in SQL. */
   time: number;
   texts: string[];
+  ints: number[];
+  floats: number[];
   map: Record<string, string>;
+  numbers: Record<string, number>;
+  messages: Turn[];
   bytes: Uint8Array;
 }
 
@@ -59,7 +78,11 @@ const DUCKDB: Record<ColumnType, string> = {
   bool: 'BOOLEAN',
   time: 'TIMESTAMP',
   texts: 'VARCHAR[]',
+  ints: 'BIGINT[]',
+  floats: 'DOUBLE[]',
   map: 'MAP(VARCHAR, VARCHAR)',
+  numbers: 'MAP(VARCHAR, DOUBLE)',
+  messages: 'STRUCT("role" VARCHAR, "content" VARCHAR)[]',
   bytes: 'BLOB',
 };
 

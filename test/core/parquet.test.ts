@@ -17,6 +17,10 @@ const table = defineTable({
     f: column('texts', ''),
     g: column('map', ''),
     h: optional('bytes', ''),
+    i: column('ints', ''),
+    j: optional('floats', ''),
+    k: column('numbers', ''),
+    l: column('messages', ''),
   },
 });
 const folder = mkdtempSync(join(tmpdir(), 'garner-parquet-'));
@@ -31,6 +35,10 @@ const rows: Row<typeof table>[] = Array.from({ length: 5000 }, (_, i) => ({
   f: i % 4 === 0 ? [] : ['noai', `x${i}`],
   g: i % 6 === 0 ? {} : { 'a key': `v${i}` },
   h: i % 8 === 0 ? null : Uint8Array.of(i & 255, 0, 255),
+  i: i % 3 === 0 ? [] : [i, -(2 ** 40)],
+  j: i % 5 === 0 ? null : [i / 7, -0.5],
+  k: i % 6 === 0 ? {} : { checker: i % 2, 'a model': -1.25 },
+  l: i % 9 === 0 ? [] : [{ role: 'user', content: `“${i}”\n\u202e` }],
 }));
 
 async function write(name: string) {
@@ -54,7 +62,12 @@ test('the same rows give the same bytes', async () => {
 });
 
 test('NaN and a missing value are refused where they are written', async () => {
-  const writer = await writeTable(join(folder, 'bad.parquet'), table);
-  expect(() => writer.append({ ...rows[0]!, c: Number.NaN })).toThrow(/all_types.c is NaN/);
-  expect(() => writer.append({ ...rows[0]!, a: null as unknown as string })).toThrow(/all_types.a is null/);
+  const refuses = async (part: Partial<Row<typeof table>>, words: RegExp) => {
+    const writer = await writeTable(join(folder, 'bad.parquet'), table);
+    expect(() => writer.append({ ...rows[0]!, ...part })).toThrow(words);
+  };
+  await refuses({ c: Number.NaN }, /all_types.c is NaN/);
+  await refuses({ j: [0, Infinity] }, /all_types.j is Infinity/);
+  await refuses({ k: { checker: Number.NaN } }, /all_types.k is NaN/);
+  await refuses({ a: null as unknown as string }, /all_types.a is null/);
 });
