@@ -1,15 +1,24 @@
 import type { Call, Step, Tape, Target, Tensor } from '../ops/define.ts';
+import { remake } from './remake.ts';
 import { copy } from '../ops/add/op.ts';
+
+export interface DifferentiateOptions {
+  /** Where the gradient of a weight lies, for this use of it; `add` unless it is to be written over. */
+  weightGradient: (weight: Tensor, use: Step) => Tensor | Target;
+  /** Tensors whose gradient is given. */
+  seeds?: Map<Tensor, Tensor>;
+  /** Uses whose outputs are not kept for the backward half but made again there, from what is kept. */
+  recompute?: (step: Step) => boolean;
+}
 
 /**
  * The calls that follow a recorded forward pass to get its gradients, by the chain rule from the last op to the first.
- * `seeds` are tensors whose gradient is given; the loss needs none (its gradient is 1). A weight's gradient is added to
- * (`weightGradient` names where it lies), an activation's is written by its first user and added to by the others.
- * Returns the calls and the gradients that reach tensors outside `tape` (inputs of a test, say).
+ * The loss needs no seed (its gradient is 1). A weight's gradient is added to, an activation's is written by its first user
+ * and added to by the others. Returns the calls and the gradients that reach tensors outside `tape` (inputs of a test, say).
  */
 export function differentiate(
   tape: Tape,
-  options: { weightGradient: (weight: Tensor) => Tensor; seeds?: Map<Tensor, Tensor> },
+  options: DifferentiateOptions,
 ): { calls: Call[]; gradients: Map<Tensor, Tensor> } {
   const calls: Call[] = [];
   const pending = new Map<Tensor, Tensor>(options.seeds);
@@ -27,9 +36,12 @@ export function differentiate(
     return own;
   };
 
-  const into = (tensor: Tensor): Target => {
+  const into = (tensor: Tensor, step: Step): Target => {
     if (tensor.type !== 'f32') throw new Error(`${tensor.name} is not differentiable`);
-    if (tensor.zone === 'weights') return { tensor: options.weightGradient(tensor), add: true };
+    if (tensor.zone === 'weights') {
+      const given = options.weightGradient(tensor, step);
+      return 'tensor' in given ? given : { tensor: given, add: true };
+    }
     const gradient = pending.get(tensor);
     if (gradient) return { tensor: ownCopy(tensor, gradient), add: true };
     const made = gradientOf(tensor);
@@ -37,15 +49,16 @@ export function differentiate(
     return { tensor: made, add: false };
   };
 
-  const pass = (tensor: Tensor, gradient: Tensor): Call[] => {
+  const pass = (tensor: Tensor, gradient: Tensor, step: Step): Call[] => {
     if (tensor.zone !== 'weights' && !pending.has(tensor)) {
       pending.set(tensor, gradient);
       return [];
     }
-    const target = into(tensor);
+    const target = into(tensor, step);
     return [copy({ y: target, x: gradient }, { size: size(gradient) })];
   };
 
+  const again = remake(tape, options.recompute ?? (() => false));
   for (const step of tape.steps.toReversed()) {
     const reached = step.outputs.some((name) => pending.has(step.tensors[name]!));
     const isLoss = step.outputs.some((name) => step.tensors[name]!.type === 'f64');
@@ -53,10 +66,10 @@ export function differentiate(
     const made = step.op.backward(step.tensors, step.attributes, {
       of: (name) => gradientGiven(step, name, pending),
       take: (name) => ownCopy(step.tensors[name]!, gradientGiven(step, name, pending)),
-      into: (name) => into(step.tensors[name]!),
-      pass: (name, gradient) => pass(step.tensors[name]!, gradient),
+      into: (name) => into(step.tensors[name]!, step),
+      pass: (name, gradient) => pass(step.tensors[name]!, gradient, step),
     });
-    calls.push(...made);
+    for (const call of made) calls.push(...again(call));
     for (const name of step.outputs) pending.delete(step.tensors[name]!);
   }
   return { calls, gradients: pending };
