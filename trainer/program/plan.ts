@@ -60,35 +60,57 @@ interface Life {
  * floatBytes is 4, or 8 for a float64 arena (tests of gradients).
  */
 export function plan(program: Program, floatBytes = 4): Plan {
-  const lives = livesOf(program, floatBytes).toSorted((a, b) => b.bytes - a.bytes);
+  const { calls, keep } = program;
+  return placed(livesOf(calls, keep, calls.length, floatBytes), floatBytes);
+}
+
+/**
+ * The same for a program of which others run between call `border` − 1 and `border` (the forward and the backward half of
+ * a micro-batch in a pipeline): `held` has what lives across the border, one copy for each program in flight; `passing` the
+ * rest, which all of them share. What the program keeps is there until the border.
+ */
+export function planHalves(program: Program, border: number, floatBytes = 4): Record<'held' | 'passing', Plan> {
+  const lives = livesOf(program.calls, program.keep, border - 1, floatBytes);
+  const crosses = (life: Life) => life.from < border && life.to >= border;
+  return {
+    held: placed(lives.filter(crosses), floatBytes),
+    passing: placed(
+      lives.filter((life) => !crosses(life)),
+      floatBytes,
+    ),
+  };
+}
+
+function placed(unsorted: readonly Life[], floatBytes: number): Plan {
+  const lives = unsorted.toSorted((a, b) => b.bytes - a.bytes);
   const place = new Map<Tensor, number>();
-  const placed: (Life & { at: number })[] = [];
+  const there: (Life & { at: number })[] = [];
   for (const life of lives) {
     let at = 0;
-    for (const other of placed) {
+    for (const other of there) {
       if (other.from > life.to || other.to < life.from) continue;
       if (other.at >= at + life.bytes) break;
       at = Math.max(at, other.at + other.bytes);
     }
-    const index = placed.findIndex((p) => p.at > at);
-    placed.splice(index < 0 ? placed.length : index, 0, { ...life, at });
+    const index = there.findIndex((p) => p.at > at);
+    there.splice(index < 0 ? there.length : index, 0, { ...life, at });
     place.set(life.tensor, at);
   }
-  const activations = placed.reduce((end, p) => Math.max(end, p.at + p.bytes), 0);
+  const activations = there.reduce((end, p) => Math.max(end, p.at + p.bytes), 0);
   return { place, activations, unshared: lives.reduce((sum, l) => sum + l.bytes, 0), floatBytes };
 }
 
-function livesOf({ calls, keep }: Program, floatBytes: number): Life[] {
+function livesOf(calls: readonly Call[], keep: readonly Tensor[], kept: number, floatBytes: number): Life[] {
   const lives = new Map<Tensor, Life>();
   const touch = (tensor: Tensor, at: number) => {
     const base = storageOf(tensor);
     if (base.zone !== 'activations') return;
     const life = lives.get(base);
-    if (life) life.to = at;
+    if (life) life.to = Math.max(life.to, at);
     else lives.set(base, { tensor: base, bytes: roundUp(bytesOf(base, floatBytes)), from: at, to: at });
   };
   calls.forEach((call, at) => call.tensors.forEach((tensor) => touch(tensor, at)));
-  for (const tensor of keep) touch(tensor, calls.length);
+  for (const tensor of keep) touch(tensor, kept);
   return [...lives.values()];
 }
 
@@ -97,7 +119,7 @@ const roundUp = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNM
 /** One line a zone and one for each of the largest activations: what takes the memory, for a person. */
 export function explain(program: Program, { floatBytes, activations, unshared }: Plan): string[] {
   const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
-  const lives = livesOf(program, floatBytes);
+  const lives = livesOf(program.calls, program.keep, program.calls.length, floatBytes);
   const peak = program.calls
     .map((_, at) => lives.filter((l) => l.from <= at && l.to >= at).reduce((sum, l) => sum + l.bytes, 0))
     .reduce((best, bytes, at) => (bytes > best.bytes ? { bytes, at } : best), { bytes: 0, at: 0 });
