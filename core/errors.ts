@@ -1,5 +1,8 @@
-/** Whose move it is, as an exit code: 2 where a recipe or an argument must change, 1 for everything else. */
-export type Fault = 1 | 2;
+/** The exit code of a run that was asked to stop and can go on: EX_TEMPFAIL, which asks a cluster for a requeue. */
+export const AGAIN = 75;
+
+/** Whose move it is, as an exit code: 2 where a recipe or an argument must change, 75 where the same command goes on, 1 for everything else. */
+export type Fault = 1 | 2 | typeof AGAIN;
 
 export interface ErrorParts {
   /** What is wrong, one clause. */

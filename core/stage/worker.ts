@@ -1,6 +1,6 @@
 // The child process of the local executor: gets orders, runs tasks, reports. Started by executor.ts with fork().
 import { pathToFileURL } from 'node:url';
-import { GarnerError } from '../errors.ts';
+import { GarnerError, type Fault } from '../errors.ts';
 import { compiledModule } from '../root.ts';
 import type { AnyStage } from './stage.ts';
 import { runTask, type TaskOrder } from './task.ts';
@@ -14,7 +14,7 @@ export type WorkerReport =
       error: {
         message: string;
         stack: string | undefined;
-        garner: { what: string; where: string | undefined; hint: string | undefined; fault: 1 | 2 } | null;
+        garner: { what: string; where: string | undefined; hint: string | undefined; fault: Fault } | null;
       };
     };
 

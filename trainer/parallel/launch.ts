@@ -1,7 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { GarnerError } from '../../core/errors.ts';
+import { GarnerError, type Fault } from '../../core/errors.ts';
 import type { Collective } from '../collectives/collective.ts';
 import { createShared, enterShared, RankLost, type SharedPlace } from '../collectives/shared-memory/collective.ts';
 
@@ -18,7 +18,7 @@ export interface RankOrder<O> {
 /** What a rank says when it cannot go on. */
 export interface RankFailure {
   message: string;
-  garner: { what: string; where: string | undefined; hint: string | undefined; fault: 1 | 2 } | null;
+  garner: { what: string; where: string | undefined; hint: string | undefined; fault: Fault } | null;
 }
 
 export interface Ranks {

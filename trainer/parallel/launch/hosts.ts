@@ -11,12 +11,25 @@ const odd = (what: string) =>
 /** `node[01-04,07],login` → node01 … node04, node07, login: Slurm's list of hosts. Throws a GarnerError for what is no such list. */
 export function expandHosts(list: string): string[] {
   const names: string[] = [];
-  // Commas inside brackets separate numbers, the others names.
-  for (const name of list.split(/,(?![^[\]]*\])/)) {
+  for (const name of outsideBrackets(list)) {
     if (name !== '') names.push(...unfold(name, list));
     if (names.length > MOST) throw odd(`the list of hosts "${list.slice(0, 80)}" names more than ${MOST} hosts`);
   }
   if (names.length === 0) throw odd(`"${list.slice(0, 80)}" is no list of hosts`);
+  return names;
+}
+
+/** Cuts at commas; those inside brackets separate numbers, not names. */
+function outsideBrackets(list: string): string[] {
+  const names: string[] = [];
+  let [from, inside] = [0, false];
+  for (let i = 0; i <= list.length; i++) {
+    if (list[i] === '[') inside = true;
+    if (list[i] === ']') inside = false;
+    if (i < list.length && (inside || list[i] !== ',')) continue;
+    names.push(list.slice(from, i));
+    from = i + 1;
+  }
   return names;
 }
 
