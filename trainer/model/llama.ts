@@ -20,6 +20,8 @@ export interface Inputs {
   table: Tensor;
 }
 
+/** A product with a weight by its name. */
+export type Multiply = (x: Tensor, name: string) => Tensor;
 type Attend = (layer: number, qkv: { q: Tensor; k: Tensor; v: Tensor }) => Tensor;
 
 /** The model on B rows of T tokens, N = B·T. starts [N] int32: where each token's document begins in its row. Returns [N, C]. */
@@ -28,34 +30,49 @@ export function llama(config: ModelConfig, weight: Weight, inputs: Inputs & { st
   return stack(config, weight, inputs, (_, qkv) => attention({ ...qkv, starts: inputs.starts }, { batch, ...heads }).o);
 }
 
-/** The same for N tokens that follow those in the caches, keys and values [context, G·Q] a layer. Returns [N, C]. */
+/**
+ * The same for N tokens of any slots of the caches (cachedAttention). slots [N] int32. `weight` gives the embedding's table and
+ * the norms; how matrices lie is the caller's. Returns [N, C].
+ */
 export function llamaCached(
   config: ModelConfig,
   weight: Weight,
-  inputs: Inputs,
+  multiply: Multiply,
+  inputs: Inputs & { slots: Tensor },
   caches: readonly { keys: Tensor; values: Tensor }[],
 ): Tensor {
+  const { slots, positions } = inputs;
   const heads = { heads: config.heads, groups: config.keyValueHeads, size: config.headSize };
   return stack(
     config,
     weight,
     inputs,
-    (layer, qkv) => cachedAttention({ ...caches[layer]!, ...qkv, positions: inputs.positions }, heads).o,
+    (layer, qkv) => cachedAttention({ ...caches[layer]!, ...qkv, slots, positions }, heads).o,
+    multiply,
   );
 }
 
-/** Hidden states [N, C] → logits [N, V]; the embedding is the head where they are tied. */
-export const head = (config: ModelConfig, weight: Weight, x: Tensor): Tensor =>
-  linear({ x, w: weight(config.tiedEmbeddings ? 'model.embed_tokens' : 'lm_head') }).y;
+/** The weight of the head: the embedding where they are tied. */
+export const headName = (config: ModelConfig): string => (config.tiedEmbeddings ? 'model.embed_tokens' : 'lm_head');
 
-function stack(config: ModelConfig, weight: Weight, inputs: Inputs, attend: Attend): Tensor {
+/** Hidden states [N, C] → logits [N, V]. */
+export const head = (config: ModelConfig, weight: Weight, x: Tensor): Tensor =>
+  linear({ x, w: weight(headName(config)) }).y;
+
+function stack(
+  config: ModelConfig,
+  weight: Weight,
+  inputs: Inputs,
+  attend: Attend,
+  multiply: Multiply = (x, name) => linear({ x, w: weight(name) }).y,
+): Tensor {
   const { tokens, positions, table } = inputs;
   const normed = (x: Tensor, name: string) => rmsnorm({ x, gamma: weight(name) }, { epsilon: config.normEpsilon }).y;
   const turned = (x: Tensor) => rope({ x, table, positions }, { size: config.headSize }).y;
 
   let x = embedding({ table: weight('model.embed_tokens'), ids: tokens }).y;
   for (let i = 0; i < config.layers; i++) {
-    const by = (input: Tensor, name: string) => linear({ x: input, w: weight(`model.layers.${i}.${name}`) }).y;
+    const by = (input: Tensor, name: string) => multiply(input, `model.layers.${i}.${name}`);
 
     const a = normed(x, `model.layers.${i}.input_layernorm`);
     const q = turned(by(a, 'self_attn.q_proj'));

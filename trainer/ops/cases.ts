@@ -4,6 +4,7 @@ import type { OpCase } from './case.ts';
 import { cases as crossEntropy } from './cross-entropy/cases.ts';
 import { cases as embedding } from './embedding/cases.ts';
 import { cases as linear } from './linear/cases.ts';
+import { cases as linearPacked } from './linear-packed/cases.ts';
 import { cases as rmsnorm } from './rmsnorm/cases.ts';
 import { cases as rope } from './rope/cases.ts';
 import { cases as swiglu } from './swiglu/cases.ts';
@@ -12,6 +13,7 @@ import { cases as swiglu } from './swiglu/cases.ts';
 export const CASES: Record<string, readonly OpCase[]> = {
   embedding,
   linear,
+  linearPacked,
   rmsnorm,
   rope,
   attention,

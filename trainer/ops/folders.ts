@@ -2,6 +2,7 @@
 export const OP_FOLDERS = [
   'embedding',
   'linear',
+  'linear-packed',
   'rmsnorm',
   'rope',
   'attention',
@@ -10,4 +11,5 @@ export const OP_FOLDERS = [
   'cross-entropy',
   'gradient-norm',
   'adamw',
+  'draw',
 ] as const;

@@ -14,15 +14,15 @@ export interface Choice {
  * distribution at `u` in [0, 1) (Holtzman et al. 2019, arXiv:1904.09751). At temperature 0 the largest logit, of equal ones the lowest id.
  */
 export function choose(logits: Float32Array, choice: Choice, u: number): number {
-  if (choice.temperature === 0) return largest(logits);
-  const floor =
-    choice.topK > 0 && choice.topK < logits.length ? logits.toSorted()[logits.length - choice.topK]! : -Infinity;
-  const ids: number[] = [];
-  for (let i = 0; i < logits.length; i++) if (logits[i]! >= floor) ids.push(i);
-  ids.sort((a, b) => logits[b]! - logits[a]! || a - b);
-  const top = logits[ids[0]!]!;
-  const weights = ids.map((id) => Math.exp((logits[id]! - top) / choice.temperature));
-  const kept = nucleus(weights, choice.topP);
+  const best = largest(logits);
+  if (choice.temperature === 0) return best;
+  const weightOf = (id: number) => Math.exp((logits[id]! - logits[best]!) / choice.temperature);
+  const allowed =
+    choice.topK > 0 && choice.topK < logits.length ? idsFrom(logits, floorOf(logits, choice.topK)) : [...logits.keys()];
+  const total = allowed.reduce((sum, id) => sum + weightOf(id), 0);
+  const ids = likely(allowed, choice.topP * total, weightOf).sort((a, b) => logits[b]! - logits[a]! || a - b);
+  const weights = ids.map(weightOf);
+  const kept = nucleus(weights, choice.topP * total);
   let left = u * kept.sum;
   for (let i = 0; i < kept.count; i++) {
     left -= weights[i]!;
@@ -31,19 +31,55 @@ export function choose(logits: Float32Array, choice: Choice, u: number): number 
   return ids[kept.count - 1]!;
 }
 
+/** The ids of the largest logits, the largest first, of equal ones the lower id first. */
+export function likeliest(logits: Float32Array, count: number): number[] {
+  if (count < 1) return [];
+  return idsFrom(logits, count < logits.length ? floorOf(logits, count) : -Infinity)
+    .sort((a, b) => logits[b]! - logits[a]! || a - b)
+    .slice(0, count);
+}
+
 function largest(logits: Float32Array): number {
   let best = 0;
   for (let i = 1; i < logits.length; i++) if (logits[i]! > logits[best]!) best = i;
   return best;
 }
 
-/** How many of the sorted weights reach the share p of their sum (the one that crosses it stays), and what they add up to. */
-function nucleus(weights: readonly number[], p: number): { count: number; sum: number } {
-  const total = weights.reduce((a, b) => a + b, 0);
+function idsFrom(logits: Float32Array, floor: number): number[] {
+  const ids: number[] = [];
+  for (let i = 0; i < logits.length; i++) if (logits[i]! >= floor) ids.push(i);
+  return ids;
+}
+
+/** The k-th largest logit. Sorting 8,192 of them takes a hundred times as long as looking through them. */
+function floorOf(logits: Float32Array, k: number): number {
+  const top = logits.slice(0, k).sort();
+  for (let i = k; i < logits.length; i++) {
+    const z = logits[i]!;
+    if (!(z > top[0]!)) continue;
+    let at = 0;
+    for (; at + 1 < k && top[at + 1]! < z; at++) top[at] = top[at + 1]!;
+    top[at] = z;
+  }
+  return top[0]!;
+}
+
+/** Ids that weigh `enough` together and no less each than those left out: few to sort, where a few make up most of it. */
+function likely(ids: number[], enough: number, weightOf: (id: number) => number): number[] {
+  for (const least of [0.1, 1e-3, 1e-6]) {
+    const some = ids.filter((id) => weightOf(id) >= least);
+    // a sum in another order may differ in its last digits
+    if (some.reduce((sum, id) => sum + weightOf(id), 0) > enough * (1 + 1e-9)) return some;
+  }
+  return ids;
+}
+
+/** How many of the sorted weights reach `enough` (the one that crosses it stays), and what they add up to. */
+function nucleus(weights: readonly number[], enough: number): { count: number; sum: number } {
   let sum = 0;
   for (let i = 0; i < weights.length; i++) {
     sum += weights[i]!;
-    if (sum >= p * total) return { count: i + 1, sum };
+    if (sum >= enough) return { count: i + 1, sum };
   }
   return { count: weights.length, sum };
 }

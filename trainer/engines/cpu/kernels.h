@@ -8,6 +8,7 @@
   P(linear_forward)         \
   P(linear_backward_input)  \
   P(linear_backward_weight) \
+  K(linear_packed)          \
   K(rmsnorm_forward)        \
   K(rmsnorm_backward)       \
   K(rope_forward)           \
@@ -24,6 +25,7 @@
   K(cross_entropy_part)     \
   K(cross_entropy_join)     \
   P(gradient_norm)          \
+  K(draw)                   \
   K(adamw)
 
 #define DECLARE(name) void name(const Call *call, const Team *team);

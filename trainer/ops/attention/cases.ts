@@ -1,5 +1,5 @@
 import type { OpCase } from '../case.ts';
-import { attention, cachedAttention } from './op.ts';
+import { attention, cachedAttention, cacheShapes } from './op.ts';
 
 interface Shape {
   batch: number;
@@ -20,29 +20,25 @@ const of = (name: string, s: Shape, start: (i: number) => number = () => 0, scal
   call: (t) => attention({ q: t['q']!, k: t['k']!, v: t['v']!, starts: t['starts']! }, s),
 });
 
-const cached = (name: string, rows: number, first: number, s: Omit<Shape, 'batch'>): OpCase => ({
-  name,
-  inputs: {
-    keys: { shape: [s.length, s.groups * s.size] },
-    values: { shape: [s.length, s.groups * s.size] },
-    q: { shape: [rows, s.heads * s.size] },
-    k: { shape: [rows, s.groups * s.size] },
-    v: { shape: [rows, s.groups * s.size] },
-    positions: { shape: [rows], whole: (i) => first + i },
-  },
-  call: (t) =>
-    cachedAttention(
-      {
-        keys: t['keys']!,
-        values: t['values']!,
-        q: t['q']!,
-        k: t['k']!,
-        v: t['v']!,
-        positions: t['positions']!,
-      },
-      s,
-    ),
-});
+/** Rows as (slot, position). */
+const cached = (name: string, places: [number, number][], s: Omit<Shape, 'batch'>): OpCase => {
+  const rows = places.length;
+  const shapes = cacheShapes(1 + Math.max(...places.map(([slot]) => slot)), s.length, s);
+  return {
+    name,
+    inputs: {
+      keys: { shape: shapes.keys },
+      values: { shape: shapes.values },
+      q: { shape: [rows, s.heads * s.size] },
+      k: { shape: [rows, s.groups * s.size] },
+      v: { shape: [rows, s.groups * s.size] },
+      slots: { shape: [rows], whole: (i) => places[i]![0] },
+      positions: { shape: [rows], whole: (i) => places[i]![1] },
+    },
+    call: ({ keys, values, q, k, v, slots, positions }) =>
+      cachedAttention({ keys: keys!, values: values!, q: q!, k: k!, v: v!, slots: slots!, positions: positions! }, s),
+  };
+};
 
 export const cases: OpCase[] = [
   of('one token sees itself', { batch: 1, length: 1, heads: 1, groups: 1, size: 2 }),
@@ -59,6 +55,21 @@ export const cases: OpCase[] = [
   of('every token a document', { batch: 1, length: 70, heads: 1, groups: 1, size: 16 }, (i) => i),
   // scores of a hundred: a float32 of that size is known to 1e-5 only, and so is its exponential
   { ...of('sharp scores', { batch: 1, length: 80, heads: 2, groups: 2, size: 16 }, () => 0, 6), tolerance: 2e-5 },
-  cached('cached, the first token', 1, 0, { length: 9, heads: 2, groups: 1, size: 6 }),
-  cached('cached, a chunk in the middle', 5, 40, { length: 50, heads: 4, groups: 2, size: 20 }),
+  cached('cached, the first token', [[0, 0]], { length: 9, heads: 2, groups: 1, size: 6 }),
+  cached(
+    'cached, a chunk in the middle',
+    [40, 41, 42, 43, 44].map((at) => [0, at]),
+    { length: 50, heads: 4, groups: 2, size: 20 },
+  ),
+  cached(
+    'cached, three sequences of different lengths',
+    [
+      [2, 130],
+      [0, 63],
+      [1, 0],
+      [2, 131],
+      [0, 64],
+    ],
+    { length: 140, heads: 3, groups: 1, size: 16 },
+  ),
 ];

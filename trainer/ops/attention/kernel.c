@@ -202,43 +202,49 @@ long attention_cached_phases(const Call *call) {
   return 2;
 }
 
-// o [N, H Q], keys, values [P, G Q] (the cache), q [N, H Q], k, v [N, G Q], positions [N], ascending
-// · rows, heads, groups, size, length
+#define BLOCK 64  // keys of the cache that lie side by side
+
+// scores -> exp(score * scale - most), zero from n to the end of a block; returns their sum
+static float weights_of(float *s, long n, float scale) {
+  Vec most = splat(-INFINITY), total = {0};
+  for (long j = 0; j < n; j += LANES) most = larger(n - j < LANES ? load_part(s + j, n - j, -INFINITY) : load(s + j), most);
+  float top = greatest(most) * scale;
+  for (long j = 0; j < n; j += LANES) {
+    Vec p = vexp(load(s + j) * scale - top);
+    if (n - j < LANES) p = load_part((const float *)&p, n - j, 0);
+    store(s + j, p);
+    total += p;
+  }
+  return sum(total);
+}
+
+// o [N, H Q], keys [S, G, P / 64, Q, 64], values [S, G, P, Q] (the cache), q [N, H Q], k, v [N, G Q], slots, positions [N]
+// · rows, heads, groups, size, room
 void attention_cached(const Call *call, const Team *team) {
   float *o = F32(call, 0), *keys = F32(call, 1), *values = F32(call, 2);
   const float *q = F32(call, 3), *k = F32(call, 4), *v = F32(call, 5);
-  const int32_t *positions = I32(call, 6);
-  long rows = LONG(call, 0), heads = LONG(call, 1), groups = LONG(call, 2), size = LONG(call, 3);
-  long kv_row = groups * size;
-  float *s = team->own, scale = (float)(1 / sqrt((double)size));
-  if (team->phase == 0) {
-    for (long i = team->index; i < rows; i += team->count) {
-      memcpy(keys + positions[i] * kv_row, k + i * kv_row, (size_t)kv_row * sizeof(float));
-      memcpy(values + positions[i] * kv_row, v + i * kv_row, (size_t)kv_row * sizeof(float));
+  const int32_t *slots = I32(call, 6), *positions = I32(call, 7);
+  long rows = LONG(call, 0), heads = LONG(call, 1), groups = LONG(call, 2), size = LONG(call, 3), room = LONG(call, 4);
+  long of_group = heads / groups, from, to;
+  share(team, rows * groups, 1, &from, &to);
+  for (long unit = from; unit < to; unit++) {
+    long i = unit / groups, at = positions[i], n = at + 1;
+    long cache = (slots[i] * groups + unit % groups) * room * size;
+    if (team->phase == 0) {
+      float *block = keys + cache + at / BLOCK * BLOCK * size + at % BLOCK;
+      for (long d = 0; d < size; d++) block[d * BLOCK] = k[unit * size + d];
+      memcpy(values + cache + at * size, v + unit * size, (size_t)size * sizeof(float));
+      continue;
     }
-    return;
-  }
-  for (long unit = team->index; unit < rows * heads; unit += team->count) {
-    long i = unit / heads, h = unit % heads, n = positions[i] + 1, column = h / (heads / groups) * size;
-    const float *query = q + unit * size;
-    float *out = o + unit * size, most = -INFINITY, total = 0;
-    for (long j = 0; j < n; j++) {
-      const float *key = keys + j * kv_row + column;
-      Vec products = {0};
-      for (long d = 0; d < size; d += LANES) {
-        long rest = size - d < LANES ? size - d : LANES;
-        products += rest == LANES ? load(query + d) * load(key + d)
-                                  : load_part(query + d, rest, 0) * load_part(key + d, rest, 0);
-      }
-      s[j] = sum(products) * scale;
-      if (s[j] > most) most = s[j];
-    }
-    for (long j = 0; j < n; j++) total += s[j] = expf(s[j] - most);
-    for (long d = 0; d < size; d++) out[d] = 0;
-    for (long j = 0; j < n; j++) {
-      float p = s[j] / total;
-      const float *value = values + j * kv_row + column;
-      for (long d = 0; d < size; d++) out[d] += p * value[d];
-    }
+    const float *query = q + unit * of_group * size;
+    float *s = team->own, *out = o + unit * of_group * size;
+    for (long j = 0; j < n; j += BLOCK)
+      gemm_small(of_group, BLOCK, size, query, size, 1, keys + cache + j * size, BLOCK, s + j, room, 0);
+    float total[of_group];
+    for (long h = 0; h < of_group; h++)
+      total[h] = weights_of(s + h * room, n, (float)(1 / sqrt((double)size)));
+    gemm_small(of_group, size, n, s, room, 1, values + cache, size, out, size, 0);
+    for (long h = 0; h < of_group; h++)
+      for (long d = 0; d < size; d++) out[h * size + d] /= total[h];
   }
 }

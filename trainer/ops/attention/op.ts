@@ -30,9 +30,18 @@ const backward = defineKernel({
 });
 const cached = defineKernel({
   name: 'attention_cached',
-  tensors: { o: 'write', keys: 'update', values: 'update', q: 'read', k: 'read', v: 'read', positions: 'read' },
-  numbers: ['rows', 'heads', 'groups', 'size', 'length'],
-  scratch: ({ length }) => ({ each: length }),
+  tensors: {
+    o: 'write',
+    keys: 'update',
+    values: 'update',
+    q: 'read',
+    k: 'read',
+    v: 'read',
+    slots: 'read',
+    positions: 'read',
+  },
+  numbers: ['rows', 'heads', 'groups', 'size', 'room'],
+  scratch: ({ heads, groups, room }) => ({ each: (heads / groups) * room }),
   reference: reference.cached,
 });
 
@@ -80,15 +89,33 @@ const sizes = (q: readonly number[], { batch, heads, groups, size }: Heads) => (
 });
 
 /**
- * The same with a cache, for sampling: k and v of N new tokens are stored at their positions, and each token sees all up
- * to its own. keys, values [P, G·Q] (changed) · q [N, H·Q] · k, v [N, G·Q] · positions [N] int32, ascending → o [N, H·Q].
+ * The same with a cache of S sequences, for sampling: k and v of N new tokens are stored in their slots at their positions,
+ * and each token sees all of its slot up to its own. A row of o is the same bits whatever other rows there are.
+ * keys [S, G, P/64, Q, 64], values [S, G, P, Q] (changed), P a multiple of 64 · q [N, H·Q] · k, v [N, G·Q]
+ * · slots, positions [N] int32, no place twice → o [N, H·Q].
  */
 export const cachedAttention = defineOp({
   name: 'attention_cached',
   source: 'arXiv:2305.13245',
-  inputs: ['keys', 'values', 'q', 'k', 'v', 'positions'],
-  outputs: ({ q }) => ({ o: { shape: q.shape } }),
-  forward: ({ o, keys, values, q, k, v, positions }, { heads, groups, size }: Omit<Heads, 'batch'>) => [
-    cached({ o, keys, values, q, k, v, positions }, { rows: q.shape[0]!, heads, groups, size, length: keys.shape[0]! }),
+  inputs: ['keys', 'values', 'q', 'k', 'v', 'slots', 'positions'],
+  outputs: ({ keys, values, q }, { heads, groups, size }: Omit<Heads, 'batch'>) => {
+    const [slots, , blocks] = keys.shape as [number, number, number];
+    expectShape('attention_cached', 'q', q.shape, [q.shape[0]!, heads * size], '[N, H Q]');
+    expectShape('attention_cached', 'keys', keys.shape, [slots, groups, blocks, size, BLOCK], '[S, G, P/64, Q, 64]');
+    expectShape('attention_cached', 'values', values.shape, [slots, groups, blocks * BLOCK, size], '[S, G, P, Q]');
+    return { o: { shape: q.shape } };
+  },
+  forward: (t, { heads, groups, size }) => [
+    cached(t, { rows: t.q.shape[0]!, heads, groups, size, room: t.values.shape[2]! }),
   ],
 });
+
+/** The shapes of a cache for `slots` sequences of `length` tokens each. */
+export function cacheShapes(
+  slots: number,
+  length: number,
+  { groups, size }: { groups: number; size: number },
+): Record<'keys' | 'values', number[]> {
+  const blocks = Math.ceil(length / BLOCK);
+  return { keys: [slots, groups, blocks, size, BLOCK], values: [slots, groups, blocks * BLOCK, size] };
+}

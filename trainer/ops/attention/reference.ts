@@ -56,26 +56,46 @@ export function backward(
   });
 }
 
-/** The keys and values of `rows` tokens go into the cache at their positions; each token attends to all up to itself. */
+/** Keys and values of `rows` tokens go into their slots at their positions; each token attends to its slot up to itself. */
 export function cached(
-  { o, keys, values, q, k, v, positions }: Record<'o' | 'keys' | 'values' | 'q' | 'k' | 'v' | 'positions', Numbers>,
-  { rows, heads, groups, size }: Record<'rows' | 'heads' | 'groups' | 'size', number>,
+  {
+    o,
+    keys,
+    values,
+    q,
+    k,
+    v,
+    slots,
+    positions,
+  }: Record<'o' | 'keys' | 'values' | 'q' | 'k' | 'v' | 'slots' | 'positions', Numbers>,
+  { rows, heads, groups, size, room }: Record<'rows' | 'heads' | 'groups' | 'size' | 'room', number>,
 ): void {
-  const width = groups * size;
+  const start = (i: number, group: number) => (slots[i]! * groups + group) * room * size;
+  // a key's numbers lie 64 apart: those of one place of 64 keys are neighbours
+  const keyAt = (j: number, d: number) => (Math.floor(j / 64) * size + d) * 64 + (j % 64);
   for (let i = 0; i < rows; i++)
-    for (let c = 0; c < width; c++) {
-      keys[positions[i]! * width + c] = k[i * width + c]!;
-      values[positions[i]! * width + c] = v[i * width + c]!;
-    }
+    for (let g = 0; g < groups; g++)
+      for (let d = 0; d < size; d++) {
+        const from = (i * groups + g) * size + d;
+        keys[start(i, g) + keyAt(positions[i]!, d)] = k[from]!;
+        values[start(i, g) + positions[i]! * size + d] = v[from]!;
+      }
   for (let i = 0; i < rows; i++)
     for (let h = 0; h < heads; h++) {
       const query = (i * heads + h) * size;
-      const key = (j: number) => j * width + Math.floor(h / (heads / groups)) * size;
-      const scores = scoresOf(q, keys, query, key, 0, positions[i]!, size);
+      const cache = start(i, Math.floor(h / (heads / groups)));
+      const scores = Array.from({ length: positions[i]! + 1 }, (_, j) => {
+        let dot = 0;
+        for (let d = 0; d < size; d++) dot += q[query + d]! * keys[cache + keyAt(j, d)]!;
+        return dot / Math.sqrt(size);
+      });
       const most = Math.max(...scores);
       const total = scores.reduce((sum, s) => sum + Math.exp(s - most), 0);
       for (let d = 0; d < size; d++)
-        o[query + d] = scores.reduce((sum, s, j) => sum + (Math.exp(s - most) / total) * values[key(j) + d]!, 0);
+        o[query + d] = scores.reduce(
+          (sum, s, j) => sum + (Math.exp(s - most) / total) * values[cache + j * size + d]!,
+          0,
+        );
     }
 }
 
