@@ -9,6 +9,7 @@ import { fillTable } from './ops/rope/reference.ts';
 import { layOut, plan } from './program/plan.ts';
 import { bind, reserveArena, viewOf } from './program/replay.ts';
 import { trainingPrograms } from './session/programs.ts';
+import { sumLosses, takeRows } from './session/rows.ts';
 
 export type { ModelConfig } from './model/config.ts';
 export type { UpdateOptions } from './optimizer/adamw.ts';
@@ -132,15 +133,7 @@ export function openSession(config: ModelConfig, options: SessionOptions): Train
   const pass = (which: 'learn' | 'judge', tokens: Int32Array, targets: Int32Array, documents?: Int32Array) => {
     takeRows(inputs, { tokens, targets, documents }, config.vocabulary, sequence);
     run[which]();
-    let lossSum = 0;
-    let trained = 0;
-    const loss = losses[which];
-    for (let i = 0; i < loss.length; i++) {
-      if (targets[i]! < 0) continue;
-      lossSum += loss[i]!;
-      trained++;
-    }
-    return { lossSum, tokens: trained };
+    return sumLosses(losses[which], targets);
   };
 
   return {
@@ -164,36 +157,4 @@ export function openSession(config: ModelConfig, options: SessionOptions): Train
     }),
     close: () => engine.close(),
   };
-}
-
-interface Rows {
-  tokens: Int32Array;
-  targets: Int32Array;
-  documents?: Int32Array | undefined;
-}
-
-/** Copies a micro-batch into the arena. Throws where an id is outside the vocabulary: a kernel would write anywhere. */
-function takeRows(
-  into: Record<'tokens' | 'targets' | 'positions' | 'starts', Int32Array>,
-  { tokens, targets, documents }: Rows,
-  vocabulary: number,
-  sequence: number,
-): void {
-  const size = into.tokens.length;
-  if (tokens.length !== size || targets.length !== size || (documents && documents.length !== size))
-    throw new RangeError(`a micro-batch has ${size} tokens; given: ${tokens.length}, targets ${targets.length}`);
-  for (let i = 0; i < size; i++) {
-    const token = tokens[i]!;
-    const target = targets[i]!;
-    if (token < 0 || token >= vocabulary || target < -1 || target >= vocabulary)
-      throw new RangeError(`token ${token}, target ${target} at ${i}: the vocabulary has ${vocabulary}`);
-  }
-  into.tokens.set(tokens);
-  into.targets.set(targets);
-  for (let i = 0, start = 0; i < size; i++) {
-    const place = i % sequence;
-    if (place === 0 || (documents && documents[i] !== documents[i - 1])) start = place;
-    into.starts[i] = start;
-    into.positions[i] = place - start;
-  }
 }

@@ -1,6 +1,6 @@
 import type { ModelConfig } from './config.ts';
 import { fillNormal } from './philox.ts';
-import { weightsOf } from './weights.ts';
+import { weightsOf, type WeightSpec } from './weights.ts';
 
 const DEVIATION = 0.02;
 
@@ -9,12 +9,14 @@ const DEVIATION = 0.02;
  * at ln V). The same numbers from a seed on every engine, whatever the order of tensors: a stream is named by its tensor.
  */
 export function initialise(config: ModelConfig, seed: number, weight: (name: string) => Float32Array): void {
-  for (const { name, start } of weightsOf(config)) {
-    const into = weight(name);
-    if (start === 'one') into.fill(1);
-    else
-      fillNormal(into, start === 'normal' ? DEVIATION : DEVIATION / Math.sqrt(2 * config.layers), seed, streamOf(name));
-  }
+  for (const spec of weightsOf(config)) startWeight(spec, config, seed, weight(spec.name));
+}
+
+/** One of them, whole. */
+export function startWeight({ name, start }: WeightSpec, config: ModelConfig, seed: number, into: Float32Array): void {
+  const deviation = start === 'normal' ? DEVIATION : DEVIATION / Math.sqrt(2 * config.layers);
+  if (start === 'one') into.fill(1);
+  else fillNormal(into, deviation, seed, streamOf(name));
 }
 
 /** FNV-1a of a name, 32 bits. */

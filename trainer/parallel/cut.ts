@@ -1,5 +1,4 @@
 import type { Step, Tape, Tensor } from '../ops/define.ts';
-import { storageOf } from '../program/plan.ts';
 
 /** Consecutive steps of a model, with what comes in from the chunk before and goes out to the next. */
 export interface Chunk {
@@ -14,13 +13,13 @@ export interface Chunk {
  * The chunk of each step: that of its weight, which `chunkOf` names (null: no weight of a layer decides), else the last of
  * those that made its inputs.
  */
-export function chunksOfSteps(tape: Tape, chunkOf: (weight: Tensor) => number): Map<Step, number> {
+export function chunksOfSteps(tape: Tape, chunkOf: (weight: Tensor, use: Step) => number): Map<Step, number> {
   const chunks = new Map<Step, number>();
   const makers = new Map<Tensor, number>();
   for (const step of tape.steps) {
     const inputs = step.op.inputs.map((name) => step.tensors[name]!);
     const weight = inputs.find((t) => t.zone === 'weights');
-    const chunk = weight ? chunkOf(weight) : Math.max(...inputs.map((t) => makers.get(t) ?? 0));
+    const chunk = weight ? chunkOf(weight, step) : Math.max(...inputs.map((t) => makers.get(t) ?? 0));
     chunks.set(step, chunk);
     for (const name of step.outputs) makers.set(step.tensors[name]!, chunk);
   }
@@ -28,7 +27,7 @@ export function chunksOfSteps(tape: Tape, chunkOf: (weight: Tensor) => number): 
 }
 
 /** Cuts a tape into `count` chunks. Throws where more than one tensor goes from a chunk to the next, or one goes further. */
-export function cutTape(tape: Tape, count: number, chunkOf: (weight: Tensor) => number): Chunk[] {
+export function cutTape(tape: Tape, count: number, chunkOf: (weight: Tensor, use: Step) => number): Chunk[] {
   const chunks = chunksOfSteps(tape, chunkOf);
   const madeIn = new Map<Tensor, number>();
   const inputs = new Map<number, { from: Tensor; as: Tensor }>();
@@ -62,20 +61,18 @@ export function cutTape(tape: Tape, count: number, chunkOf: (weight: Tensor) => 
   return made;
 }
 
-/** The steps of a layer whose outputs only that layer uses: what `full` recomputation makes again. */
-export function insideLayers(tape: Tape, layerOfWeight: (weight: Tensor) => number): Set<Step> {
+/** The steps of layers (0 and above by `layerOfWeight`) whose outputs only their layer uses: what `full` recomputation makes again. */
+export function insideLayers(tape: Tape, layerOfWeight: (weight: Tensor, use: Step) => number): Set<Step> {
   const layers = chunksOfSteps(tape, layerOfWeight);
-  const outside = new Set<Tensor>();
-  const makers = new Map<Tensor, number>();
+  const makers = new Map<Tensor, Step>();
+  const outside = new Set<Step>();
   for (const step of tape.steps) {
-    const layer = layers.get(step)!;
     for (const name of step.op.inputs) {
-      const tensor = step.tensors[name]!;
-      if (makers.has(tensor) && makers.get(tensor) !== layer) outside.add(tensor).add(storageOf(tensor));
+      const maker = makers.get(step.tensors[name]!);
+      if (maker && layers.get(maker) !== layers.get(step)) outside.add(maker);
     }
-    for (const name of step.outputs) makers.set(step.tensors[name]!, layer);
+    for (const name of step.outputs) makers.set(step.tensors[name]!, step);
   }
-  return new Set(
-    tape.steps.filter((step) => !step.outputs.some((name) => outside.has(step.tensors[name]!))),
-  );
+  const within = (step: Step) => layers.get(step)! >= 0 && Number.isFinite(layers.get(step));
+  return new Set(tape.steps.filter((step) => within(step) && !outside.has(step)));
 }

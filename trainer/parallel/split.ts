@@ -1,6 +1,6 @@
 import { GarnerError } from '../../core/errors.ts';
 import type { ModelConfig } from '../model/config.ts';
-import { weightsOf, type WeightSpec } from '../model/weights.ts';
+import type { WeightSpec } from '../model/weights.ts';
 
 /** The part of a weight that a tensor-parallel rank has: rows or columns from … to of the whole, or all of it. */
 export interface Part {
@@ -91,26 +91,12 @@ export function copyPart(
   part: Part,
   into: 'piece' | 'whole',
 ): void {
-  const [rows, columns = 1] = shape as [number, number?];
-  const [rowFrom, rowTo] = part.axis === 0 ? [part.from, part.to] : [0, rows];
-  const [columnFrom, columnTo] = part.axis === 1 ? [part.from, part.to] : [0, columns];
-  const width = columnTo - columnFrom;
-  for (let row = rowFrom, at = 0; row < rowTo; row++, at += width) {
-    const there = row * columns + columnFrom;
-    if (into === 'piece') piece.set(whole.subarray(there, there + width), at);
-    else whole.set(piece.subarray(at, at + width), there);
-  }
+  const columns = shape[1] ?? 1;
+  const put = (there: number, here: number, length: number) => {
+    if (into === 'piece') piece.set(whole.subarray(there, there + length), here);
+    else whole.set(piece.subarray(here, here + length), there);
+  };
+  if (part.axis !== 1) return put(part.from * columns, 0, (part.to - part.from) * columns);
+  const width = part.to - part.from;
+  for (let row = 0; row < shape[0]!; row++) put(row * columns + part.from, row * width, width);
 }
-
-/** The weights of a model's layers `layers` (and its ends where asked), in the order of the whole model's. */
-export const weightsWithin = (
-  config: ModelConfig,
-  has: (layer: number) => boolean,
-  ends: { first: boolean; last: boolean },
-): WeightSpec[] =>
-  weightsOf(config).filter(({ name }) => {
-    const layer = layerOf(name);
-    if (layer !== null) return has(layer);
-    if (name === 'model.embed_tokens.weight') return ends.first || (ends.last && config.tiedEmbeddings);
-    return ends.last;
-  });

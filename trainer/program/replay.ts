@@ -23,7 +23,7 @@ const ZONES = ['weights', 'gradients', 'optimizer', 'inputs', 'activations'] as 
  * Throws a GarnerError that says what needs the memory where the machine has not that much.
  */
 export function reserveArena(
-  engine: Engine,
+  memory: { allocate(bytes: number): Region },
   bytes: Record<Zone, number>,
   fixed: Map<Tensor, number>,
   given: Partial<Record<Zone, Region>> = {},
@@ -34,16 +34,16 @@ export function reserveArena(
     offsets[zone] = end;
     if (!given[zone]) end += Math.ceil(bytes[zone] / ALIGNMENT) * ALIGNMENT;
   }
-  const { buffer, byteOffset } = allocate(engine, end, bytes);
+  const { buffer, byteOffset } = allocate(memory, end, bytes);
   const regions = Object.fromEntries(
     ZONES.map((zone) => [zone, given[zone] ?? { buffer, byteOffset: byteOffset + offsets[zone] }]),
   ) as Record<Zone, Region>;
   return { regions, fixed };
 }
 
-function allocate(engine: Engine, total: number, bytes: Record<Zone, number>): Region {
+function allocate(memory: { allocate(bytes: number): Region }, total: number, bytes: Record<Zone, number>): Region {
   try {
-    return engine.allocate(total);
+    return memory.allocate(total);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     const gigabytes = (n: number) => `${(n / 1e9).toFixed(1)} GB`;
