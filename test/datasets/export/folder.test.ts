@@ -1,0 +1,157 @@
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { compiledModule } from '../../../core/root.ts';
+import { sha256 } from '../../../core/hash.ts';
+import { madeText } from '../lake.ts';
+import { commandLine, exportableLake, temporaryFolder, tokenizerOf } from './lake.ts';
+
+let lake: string;
+beforeAll(async () => {
+  lake = await exportableLake();
+});
+afterAll(() => rmSync(lake, { recursive: true, force: true }));
+
+const garner = (...args: string[]) => commandLine(['export', ...args, '--lake', lake]);
+
+/** Names and digests of everything below a folder. */
+const contents = (folder: string): Record<string, string> =>
+  Object.fromEntries(
+    readdirSync(folder, { recursive: true, withFileTypes: true })
+      .filter((e) => e.isFile())
+      .map((e) => join(e.parentPath, e.name))
+      .toSorted()
+      .map((path) => [path.slice(folder.length + 1), sha256(readFileSync(path))]),
+  );
+
+describe('the folder', () => {
+  test.each(['megatron', 'llm.c', 'nanogpt', 'nanochat', 'mds', 'parquet', 'jsonl'])(
+    '%s: twice the same bytes, and the second time nothing is done',
+    async (format) => {
+      const [a, b] = [join(temporaryFolder(), 'a'), join(temporaryFolder(), 'deep', 'b')];
+      expect((await garner('slice', '--format', format, '--out', a)).code).toBe(0);
+      expect((await garner('slice', '--format', format, '--out', b)).code).toBe(0);
+      expect(contents(a)).toEqual(contents(b));
+      expect(readdirSync(dirname(a))).toEqual(['a']);
+      const again = await garner('slice', '--format', format, '--out', a);
+      expect([again.code, again.stdout]).toEqual([0, expect.stringContaining('stands there already')]);
+    },
+  );
+
+  test('an empty folder is taken, a damaged export is made again', async () => {
+    const out = join(temporaryFolder(), 'out');
+    mkdirSync(out);
+    expect((await garner('slice', '--format', 'nanogpt', '--out', out)).code).toBe(0);
+    const whole = contents(out);
+    truncateSync(join(out, 'val.bin'), 10);
+    const again = await garner('slice', '--format', 'nanogpt', '--out', out);
+    expect([again.code, again.stdout]).toEqual([0, expect.not.stringContaining('stands there already')]);
+    expect(contents(out)).toEqual(whole);
+  });
+
+  test.each([
+    { why: 'other files', make: (out: string) => writeFileSync(join(out, 'thesis.tex'), 'x'), says: 'no export' },
+    {
+      why: 'an export.json of someone else',
+      make: (out: string) => writeFileSync(join(out, 'export.json'), '{}'),
+      says: 'no export',
+    },
+    {
+      why: 'an export, and a file beside it',
+      make: async (out: string): Promise<void> => {
+        await garner('slice', '--format', 'nanogpt', '--out', out);
+        writeFileSync(join(out, 'notes.txt'), 'x');
+      },
+      says: 'notes.txt',
+    },
+    {
+      why: 'another export',
+      make: (out: string) => garner('slice', '--format', 'jsonl', '--out', out).then(() => undefined),
+      says: 'another export',
+    },
+  ])('$why: refused with a sentence, nothing changed', async ({ make, says }) => {
+    const out = join(temporaryFolder(), 'out');
+    mkdirSync(out);
+    await Promise.resolve(make(out));
+    const before = contents(out);
+    const { code, stderr } = await garner('slice', '--format', 'nanogpt', '--out', out);
+    expect([code, stderr]).toEqual([2, expect.stringContaining(says)]);
+    expect(contents(out)).toEqual(before);
+    expect(readdirSync(dirname(out))).toEqual(['out']);
+  });
+});
+
+describe('arguments', () => {
+  test.each([
+    { args: ['slise', '--format', 'mds'], says: 'did you mean "slice"' },
+    { args: ['slice', '--format', 'megaton'], says: 'did you mean "megatron"' },
+    { args: ['slice'], says: '--format is not given' },
+    { args: ['slice', '--format', 'nanogpt', '--sequence', '8'], says: '--sequence is for mds' },
+    { args: ['slice', '--format', 'parquet', '--tokenizer', 'x'], says: 'parquet takes text' },
+    { args: ['slice', '--format', 'nanogpt', '--compression', 'zstd'], says: '--compression is for' },
+    { args: ['slice', '--format', 'nanogpt', '--tokenizer', '/nowhere.json'], says: 'no such file' },
+  ])('$args.0 $args.2 $args.3: $says', async ({ args, says }) => {
+    const out = join(temporaryFolder(), 'out');
+    const { code, stderr } = await garner(...args, '--out', out);
+    expect([code, stderr]).toEqual([2, expect.stringContaining(says)]);
+    expect(existsSync(out)).toBe(false);
+  });
+
+  test('nanogpt refuses a vocabulary beyond 16 bits', async () => {
+    const folder = temporaryFolder();
+    const file = JSON.parse(readFileSync(tokenizerOf(lake), 'utf8')) as {
+      added_tokens: { content: string; id: number }[];
+    };
+    file.added_tokens.find((t) => t.content === '<|endoftext|>')!.id = 65_536;
+    writeFileSync(join(folder, 't.json'), JSON.stringify(file));
+    const args = ['slice', '--format', 'nanogpt', '--tokenizer', join(folder, 't.json'), '--out', join(folder, 'out')];
+    expect(await garner(...args)).toMatchObject({ code: 2, stderr: expect.stringContaining('16 bits') as string });
+    expect(readdirSync(folder)).toEqual(['t.json']);
+  });
+
+  test('a snapshot by its key', async () => {
+    const key = readdirSync(join(lake, 'snapshots'))[0]!;
+    const out = join(temporaryFolder(), 'out');
+    expect((await garner(key.slice(0, 8), '--format', 'jsonl', '--out', out)).code).toBe(0);
+  });
+});
+
+test('killed at any moment, an export leaves nothing that looks finished; the next one gives the same bytes', async () => {
+  // Enough text that encoding it takes a while.
+  const documents = Array.from({ length: 1500 }, (_, i) => ({ id: `k${i}`, text: madeText(i, 800) }));
+  const large = await exportableLake(documents);
+  try {
+    const folder = temporaryFolder();
+    const tokenizer = join(folder, 't.json');
+    writeFileSync(tokenizer, ` ${readFileSync(tokenizerOf(large), 'utf8')}`);
+    const program = `const { main } = await import(${JSON.stringify(compiledModule('cli/main'))}); process.exitCode = await main(process.argv.slice(1));`;
+    const given = ['export', 'slice', '--format', 'megatron', '--tokenizer', tokenizer, '--threads', '1'];
+    const args = (out: string) => ['--input-type=module', '-e', program, ...given, '--lake', large, '--out', out];
+    const start = (out: string) => spawn(process.execPath, args(out), { stdio: 'ignore' });
+    const ended = (child: ReturnType<typeof start>) => new Promise((resolve) => child.once('exit', resolve));
+    const started = performance.now();
+    expect(await ended(start(join(folder, 'whole')))).toBe(0);
+    const time = performance.now() - started;
+    let halfway = 0;
+    for (const share of [0.3, 0.5, 0.6, 0.7, 0.8, 0.9]) {
+      const child = start(join(folder, 'killed'));
+      const end = ended(child);
+      await sleep(time * share);
+      halfway += readdirSync(folder).some((n) => n.startsWith('killed.unfinished')) ? 1 : 0;
+      child.kill('SIGKILL');
+      await end;
+      if (existsSync(join(folder, 'killed'))) {
+        expect(contents(join(folder, 'killed'))).toEqual(contents(join(folder, 'whole')));
+        rmSync(join(folder, 'killed'), { recursive: true });
+      }
+    }
+    expect(halfway).toBeGreaterThan(0);
+    expect(await ended(start(join(folder, 'killed')))).toBe(0);
+    expect(contents(join(folder, 'killed'))).toEqual(contents(join(folder, 'whole')));
+    expect(readdirSync(folder).toSorted()).toEqual(['killed', 't.json', 'whole']);
+  } finally {
+    rmSync(large, { recursive: true, force: true });
+  }
+});
