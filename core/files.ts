@@ -5,12 +5,13 @@ import { threadId } from 'node:worker_threads';
 import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { explainSystemError, GarnerError } from './errors.ts';
+import { ownTag } from './machine.ts';
 
 let counter = 0;
 
-/** A name beside `path` that no reader looks at; the process id keeps two writers apart. */
+/** A name beside `path` that no reader looks at; two writers, on this host or on another, never have the same. */
 export const temporaryName = (path: string): string =>
-  `${path}.tmp-${process.pid}${threadId ? `-${threadId}` : ''}-${counter++}`;
+  `${path}.tmp-${ownTag}${threadId ? `-${threadId}` : ''}-${counter++}`;
 
 /** Writes a whole file or nothing: a temporary name, fsync, rename. */
 export async function writeAtomically(path: string, data: string | Uint8Array): Promise<void> {

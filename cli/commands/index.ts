@@ -9,6 +9,10 @@ export const COMMANDS: Record<string, { summary: string; load: () => Promise<{ d
   },
   run: { summary: 'run a recipe: make what is missing, reuse what is there', load: () => import('./run.ts') },
   status: { summary: 'what is done, running and stale on a lake', load: () => import('./status.ts') },
+  task: {
+    summary: 'for clusters: run one task of a stage from a task list in the lake',
+    load: () => import('./task.ts'),
+  },
   gc: { summary: 'free the space of outputs that no recipe stands for any more', load: () => import('./gc.ts') },
   crawl: {
     summary: 'crawl a website, with manners, into WARC files and a table of captures',
@@ -43,7 +47,15 @@ export const COMMANDS: Record<string, { summary: string; load: () => Promise<{ d
     load: () => import('./tokenize.ts'),
   },
   train: { summary: 'train a recipe’s model, on a selection in SQL where asked', load: () => import('./train.ts') },
+  plan: {
+    summary: 'what a training will cost: time, money, energy, memory and mesh',
+    load: () => import('./plan.ts'),
+  },
   sample: { summary: 'let a trained model write', load: () => import('./sample.ts') },
+  rank: {
+    summary: 'compare sampled answers by hand on a local page; export and import what was judged',
+    load: () => import('./rank.ts'),
+  },
   sql: { summary: 'ask the lake in SQL (DuckDB); a prompt without a query', load: () => import('./sql.ts') },
   stats: {
     summary: 'documents, bytes and tokens by source, language, domain and reason; the funnel',
@@ -52,6 +64,10 @@ export const COMMANDS: Record<string, { summary: string; load: () => Promise<{ d
   why: {
     summary: 'the whole story of one page: from capture to token shard, or to the rule that dropped it',
     load: () => import('./why.ts'),
+  },
+  export: {
+    summary: 'write a snapshot for another trainer: Megatron, llm.c, nanoGPT, nanochat, MosaicML, Parquet, JSONL',
+    load: () => import('./export.ts'),
   },
   doctor: { summary: 'what this machine has, and what that means', load: () => import('./doctor.ts') },
   schema: { summary: 'the JSON Schema of recipes, for editors', load: () => import('./schema.ts') },

@@ -1,18 +1,51 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { GarnerError } from '../errors.ts';
 import { compiledModule } from '../root.ts';
+import type { TaskList } from './orders.ts';
 import type { AnyStage, Counts } from './stage.ts';
 import { runTask, type TaskOrder, type TaskReports } from './task.ts';
 import type { WorkerReport } from './worker.ts';
 
-/** Where tasks run. Slurm and Kubernetes will be others. */
+/** Where tasks run. */
 export interface Executor {
   /** How many tasks it runs side by side. */
   width: number;
   run(stage: AnyStage, order: TaskOrder, reports: TaskReports): Promise<Counts>;
+  /**
+   * For an engine that schedules by itself (Slurm, Kubernetes): gets the missing tasks of a stage at once and resolves, when
+   * all of them have ended, with those that failed. Throws HandedOver where others will see to the rest.
+   */
+  batch?(batch: Batch): Promise<{ task: string; error: unknown }[]>;
+  /** False for a stage whose tasks `run` takes one by one all the same. */
+  takes?(stage: AnyStage): boolean;
   /** Ends everything at once; unfinished tasks leave nothing that counts. */
   close(): Promise<void>;
 }
+
+/** The missing tasks of a stage, for an engine that schedules by itself. */
+export interface Batch {
+  /** The lake's folder (absolute). */
+  lake: string;
+  stage: AnyStage;
+  params: unknown;
+  /** All tasks of the stage, as they stand in the lake. */
+  list: TaskList;
+  /** Places in the list of the tasks that are still to be done. */
+  missing: readonly number[];
+  /** Asks the markers, which alone are the truth. */
+  isDone(index: number): boolean;
+  /** How often a failing task is tried. */
+  attempts: number;
+  /** Aborted on Ctrl-C. */
+  signal: AbortSignal | undefined;
+  taskDone(index: number): void;
+  /** For the person at the terminal: how many tasks are done, and what the others do. */
+  note(done: number, text: string): void;
+  notice(text: string): void;
+}
+
+/** Thrown by `batch` where the tasks will be done by others and a later run goes on: this one ends without an error. */
+export class HandedOver extends Error {}
 
 /** Tasks run one after another in this process: tests, and --workers 0. */
 export const inProcess = (): Executor => ({ width: 1, run: runTask, close: () => Promise.resolve() });

@@ -3,5 +3,6 @@ export type { AnyStage, Counts, Inputs, Stage, Task, TaskContext } from './stage
 export type { Output } from './marker.ts';
 export { plan, run } from './runner.ts';
 export type { StageReport } from './runner.ts';
-export { inProcess, localExecutor } from './executor.ts';
-export type { Executor } from './executor.ts';
+export { HandedOver, inProcess, localExecutor } from './executor.ts';
+export type { Batch, Executor } from './executor.ts';
+export type { TaskList } from './orders.ts';

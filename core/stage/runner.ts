@@ -1,16 +1,17 @@
 import { existsSync, readFileSync, utimesSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { GarnerError } from '../errors.ts';
 import { writeAtomically } from '../files.ts';
-import { keyOf, stableJson } from '../hash.ts';
+import { stableJson } from '../hash.ts';
 import { lockLake } from '../lake/lock.ts';
 import { readManifest, recipeManifestPath, type RecipeManifest } from '../lake/layout.ts';
 import type { Progress } from '../progress.ts';
-import type { Executor } from './executor.ts';
-import { inputIdentities, unitKey, unitsOf } from './key.ts';
-import { damage, markerFolder, markerPath, readMarker, readTaskMarker, type Output } from './marker.ts';
-import type { AnyStage, Counts, Inputs, Task, Unit } from './stage.ts';
+import { HandedOver, type Executor } from './executor.ts';
+import { unitKey, unitsOf } from './key.ts';
+import { damage, markerPath, readMarker, type Output } from './marker.ts';
+import type { AnyStage, Counts, Inputs, Unit } from './stage.ts';
+import { runTasks, sum } from './tasks.ts';
+import { sweepTemporary } from './temporary.ts';
 
 export interface RunOptions {
   lake: string;
@@ -44,9 +45,9 @@ export async function run(given: RunOptions): Promise<StageReport[]> {
     onWait: (holder) => progress.notice(`waiting for ${holder}`),
     signal: options.signal,
   });
+  const reports: StageReport[] = [];
   try {
-    await rm(join(lake, '.tmp'), { recursive: true, force: true });
-    const reports: StageReport[] = [];
+    await sweepTemporary(lake);
     const outputs: Record<string, Output[]> = {};
     await writeManifest(options, outputs, false);
     for (const stage of upTo(options.stages, options.until)) {
@@ -60,6 +61,9 @@ export async function run(given: RunOptions): Promise<StageReport[]> {
     }
     await writeManifest(options, outputs, options.until === undefined);
     return reports;
+  } catch (error) {
+    if (error instanceof HandedOver) return reports;
+    throw error;
   } finally {
     progress.close();
     lock.release();
@@ -180,142 +184,6 @@ async function runStage(stage: AnyStage, params: unknown, inputs: Inputs, option
     seconds,
   };
   return { made, report };
-}
-
-async function runTasks(
-  stage: AnyStage,
-  params: unknown,
-  inputs: Inputs,
-  missing: { unit: Unit; key: string }[],
-  options: RunOptions,
-): Promise<void> {
-  const { lake, progress, executor } = options;
-  const started = new Date();
-  const tasks = await stage.tasks(inputs, params, lake);
-  checkIds(stage, tasks);
-  const pendingUnits = (task: Task) =>
-    missing.filter(({ unit, key }) => {
-      const marker = readTaskMarker(lake, stage.name, unit.name, key, task.id);
-      return marker === null || (damage(lake, marker) !== null && stage.identity !== 'content');
-    });
-  const queue = tasks.map((task) => ({ task, units: pendingUnits(task) })).filter((t) => t.units.length > 0);
-  progress.begin(stage.name, queue.length);
-  // What every task of a stage would say (no compiler) is said once.
-  const said = new Set<string>();
-  const notice = (text: string) => {
-    if (!said.has(text)) progress.notice(text);
-    said.add(text);
-  };
-  const failures: { task: string; error: unknown }[] = [];
-  let stopped = false;
-  const work = async () => {
-    for (let next = queue.shift(); next && !stopped && !options.signal?.aborted; next = queue.shift()) {
-      const { task, units } = next;
-      const order = {
-        lake,
-        stage: stage.name,
-        module: stage.module,
-        task,
-        params,
-        inputs,
-        keys: Object.fromEntries(units.map(({ unit, key }) => [unit.name, key])),
-      };
-      const reports = {
-        progress: (done: number, total: number | null, note?: string) =>
-          progress.update(stage.name, task.id, done, total, note),
-        notice,
-      };
-      for (let attempt = 1; ; attempt++) {
-        try {
-          await executor.run(stage, order, reports);
-          progress.taskDone(stage.name, task.id);
-          break;
-        } catch (error) {
-          const final = error instanceof GarnerError || options.signal?.aborted || attempt >= (options.attempts ?? 2);
-          if (!final) {
-            progress.notice(`${stage.name} ${task.id} failed and is tried again: ${(error as Error).message}`);
-            continue;
-          }
-          failures.push({ task: task.id, error });
-          // A fault of the recipe or of the disk meets every other task too; a fault of one task does not.
-          if (error instanceof GarnerError) stopped = true;
-          break;
-        }
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: Math.max(1, executor.width) }, work));
-  options.signal?.throwIfAborted();
-  if (failures.length > 0) throw failure(stage, failures);
-  for (const { unit, key } of missing) await finish(lake, stage, unit, key, inputs, tasks);
-  await recordTiming(lake, stage, missing[0]!, started);
-}
-
-/** A task's id names files: two equal ones, or one that leaves its folder, would be a bug of the stage. */
-function checkIds(stage: AnyStage, tasks: readonly Task[]): void {
-  const odd = tasks.find((t) => !/^[\p{L}\p{N}_][\p{L}\p{N}._-]{0,150}$/u.test(t.id));
-  if (odd) throw new Error(`${stage.name}: the task id ${JSON.stringify(odd.id)} is no safe file name`);
-  if (new Set(tasks.map((t) => t.id)).size < tasks.length) throw new Error(`${stage.name}: two tasks have one id`);
-}
-
-function failure(stage: AnyStage, failures: { task: string; error: unknown }[]): Error {
-  const { task, error } = failures[0]!;
-  if (error instanceof GarnerError) return error;
-  const others = failures.length > 1 ? ` (and ${failures.length - 1} more tasks)` : '';
-  return new GarnerError(
-    {
-      what: `task ${task} failed${others}: ${(error as Error).message}`,
-      where: stage.name,
-      hint: 'the other tasks are done; the same command goes on with what is missing',
-    },
-    error,
-  );
-}
-
-async function finish(
-  lake: string,
-  stage: AnyStage,
-  unit: Unit,
-  key: string,
-  inputs: Inputs,
-  tasks: readonly Task[],
-): Promise<void> {
-  const markers = tasks.map((task) => readTaskMarker(lake, stage.name, unit.name, key, task.id)!);
-  const files = markers.flatMap((m) => m.files);
-  const output: Output = {
-    stage: stage.name,
-    unit: unit.name,
-    key,
-    identity: stage.identity === 'content' ? keyOf(files.map((f) => f.sha256)) : key,
-    version: unit.version,
-    params: unit.params,
-    inputs: inputIdentities(stage, inputs),
-    files,
-    counts: sum(markers.map((m) => m.counts)),
-    facts: Object.assign({}, ...markers.map((m) => m.facts)) as Record<string, unknown>,
-  };
-  await writeAtomically(markerPath(lake, stage.name, unit.name, key), `${stableJson(output)}\n`);
-  await rm(join(lake, markerFolder(stage.name, unit.name, key), 'scratch'), { recursive: true, force: true });
-}
-
-/** Seconds stand in a file of their own, which no comparison of bytes reads. */
-async function recordTiming(
-  lake: string,
-  stage: AnyStage,
-  { unit, key }: { unit: Unit; key: string },
-  started: Date,
-): Promise<void> {
-  const path = join(lake, markerFolder(stage.name, unit.name, key), 'timing.json');
-  await writeAtomically(
-    path,
-    `${JSON.stringify({ started: started.toISOString(), seconds: (Date.now() - started.getTime()) / 1000 })}\n`,
-  );
-}
-
-function sum(all: readonly Counts[]): Counts {
-  const total: Counts = {};
-  for (const counts of all) for (const [name, n] of Object.entries(counts)) total[name] = (total[name] ?? 0) + n;
-  return total;
 }
 
 /**

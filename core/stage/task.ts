@@ -7,6 +7,7 @@ import { sha256File, stableJson } from '../hash.ts';
 import { outputFolder } from '../lake/layout.ts';
 import { markerFolder, taskMarkerPath, type OutputFile, type TaskMarker } from './marker.ts';
 import type { AnyStage, Counts, Inputs, Task, TaskContext } from './stage.ts';
+import { temporaryFolder } from './temporary.ts';
 
 /** Everything a process needs to run one task: plain data, so that it crosses a process border. */
 export interface TaskOrder {
@@ -30,7 +31,7 @@ export async function runTask(stage: AnyStage, order: TaskOrder, reports: TaskRe
   const { lake, task } = order;
   const units = Object.keys(order.keys);
   const first = units[0]!;
-  const temporary = join(lake, '.tmp', `${stage.name}-${order.keys[first]}-${task.id}-${process.pid}`);
+  const temporary = temporaryFolder(lake, `${stage.name}-${order.keys[first]}-${task.id}`);
   const pendingFiles: { unit: string; folder: string; from: string | null; path: string }[] = [];
   const facts: Record<string, Record<string, unknown>> = {};
   const place = (folder: string, file: string, unit: string) =>
