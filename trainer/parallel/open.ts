@@ -81,7 +81,7 @@ export function openLearner(config: ModelConfig, options: LearnerOptions, world:
     inputs: layOut(Object.values(plan.inputs), 4, places, true),
     activations: memory.activations,
   };
-  const arena = reserveArena(world.home === 'alone' ? engine : { allocate: world.reserve }, bytes, places);
+  const arena = reserveArena({ allocate: (size) => world.reserve(size) }, bytes, places);
   const view = <T extends Numbers>(tensor: Tensor) => viewOf(tensor, arena, memory.judge[0]!) as T;
   const weights = view<Float32Array>(zones.weights);
   const moments = { first: view<Float32Array>(zones.first), second: view<Float32Array>(zones.second) };
@@ -94,7 +94,7 @@ export function openLearner(config: ModelConfig, options: LearnerOptions, world:
     copies: groups.copies,
     ends: groups.ends,
   });
-  const hosts = hostsOf(groups, parallel, gradients.bucket);
+  const hosts = hostsOf(groups, parallel, (number, held) => gradients.bucket(number, held));
   const chunks = bindChunks(plan.chunks, memory, arena, engine, hosts);
   const update = openUpdate({
     config,
@@ -129,7 +129,7 @@ export function openLearner(config: ModelConfig, options: LearnerOptions, world:
   const passing = parallel.zero === 2;
   /** Adds the losses of all slots in their order: the same bits on every mesh that gives the same losses. */
   const total = (slots: number, losses: ReadonlyMap<number, LossSum>): LossSum => {
-    const numbers = new Array<number>(2 * slots).fill(0);
+    const numbers = Array.from({ length: 2 * slots }, () => 0);
     if (speaks)
       for (const [slot, { lossSum, tokens }] of losses) {
         numbers[2 * slot] = lossSum;
