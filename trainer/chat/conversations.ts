@@ -1,4 +1,5 @@
 import { linesOf, readBytes } from '../../core/files.ts';
+import { refusal } from './template.ts';
 
 export type Role = 'system' | 'user' | 'assistant';
 
@@ -62,10 +63,11 @@ export function parseConversation(line: string): Conversation | string {
   if (messages.length > MOST_MESSAGES) return 'too_many_messages';
   const read: Message[] = [];
   for (const message of messages) {
-    const { role, content } = Object(message) as Record<string, unknown>;
-    if (role !== 'system' && role !== 'user' && role !== 'assistant') return 'unknown_role';
-    if (typeof content !== 'string') return 'no_content';
-    read.push({ role, content });
+    const { role, content, tool_calls: calls } = Object(message) as Record<string, unknown>;
+    const called = Array.isArray(calls) && calls.length > 0;
+    const reason = called ? 'template_has_no_tools' : refusal([{ role: String(role), content }]);
+    if (reason !== null) return reason;
+    read.push({ role: role as Role, content: content as string });
   }
   return read.some((m) => m.role === 'assistant' && m.content !== '') ? { messages: read } : 'no_answer';
 }

@@ -4,7 +4,7 @@ import { GarnerError } from '../../core/errors.ts';
 import { only, type Inputs } from '../../core/stage/index.ts';
 import { readConversations, type Conversation, type RefusedLine } from '../chat/conversations.ts';
 import { packedChats, type PackedChats } from '../chat/pack.ts';
-import { CHAT_TEMPLATE, chatTemplate } from '../chat/template.ts';
+import { chatTemplate } from '../chat/template.ts';
 import { readConfig } from '../checkpoint/config.ts';
 import { permutation } from '../loader/permutation.ts';
 import type { FinetuneSection } from '../recipe.ts';
@@ -66,7 +66,7 @@ export async function prepareFinetune(lake: string, p: FinetuneParams, inputs: I
       topK: p.sample.top_k,
     },
     end: chat.end,
-    beside: { 'tokenizer.json': readFileSync(tokenizer, 'utf8'), 'chat_template.jinja': `${CHAT_TEMPLATE}\n` },
+    beside: { 'tokenizer.json': readFileSync(tokenizer, 'utf8'), 'chat_template.jinja': `${chat.jinja}\n` },
     found: {
       counts: {
         conversations: conversations.length,
