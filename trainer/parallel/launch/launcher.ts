@@ -8,7 +8,7 @@ import { prefixLines } from './lines.ts';
 import { STOP_SIGNALS } from './stop.ts';
 
 /** After a rank's death the others have so long for last words of their own [ms]; then they are killed. */
-const GRACE = 1000;
+const GRACE = 500;
 /** Last lines of a dead rank that its error quotes. */
 const LAST_WORDS = 5;
 /** Lines that say nothing to a person: empty ones, and the frames that Node prints of itself when it aborts. */

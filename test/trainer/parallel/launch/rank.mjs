@@ -1,5 +1,5 @@
 // A rank of the tests in launcher.test.ts and restart.test.ts: it does what its order says.
-import { writeFileSync, writeSync, existsSync } from 'node:fs';
+import { existsSync, readdirSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
@@ -20,6 +20,7 @@ serveRank(async ({ rank, ranks, fds, order }, reports) => {
     const mine = order.die?.rank === rank && order.die.step === step;
     const first = !order.once || !existsSync(order.once);
     if (mine && first) {
+      while (readdirSync(order.folder).filter((name) => name.endsWith('.pid')).length < ranks) await sleep(20);
       if (order.once) writeFileSync(order.once, '');
       if (order.die.how === 'kill') process.kill(process.pid, 'SIGKILL');
       if (order.die.how === 'exit') process.exit(3);
