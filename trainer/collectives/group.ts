@@ -42,6 +42,10 @@ export interface World extends Group {
   reserve(bytes: number): { buffer: ArrayBufferLike; byteOffset: number };
   /** Seconds that this rank has waited for others so far; what is left of a step is its own work. */
   waited(): number;
+  /** Tells the flight recorder, where there is one, that this rank has ended a step and how long it took [s]. */
+  note(step: number, seconds: number): void;
+  /** Tells the others that this rank cannot go on: their next wait throws RankLost. */
+  abort(): void;
   /** Leaves; nothing stays behind. */
   close(): void;
 }

@@ -1,0 +1,37 @@
+// A rank of the tests: it enters the home that its order names, does its part and says how that went, as one line of JSON.
+import { alone } from '../../../trainer/collectives/alone.ts';
+import type { World } from '../../../trainer/collectives/group.ts';
+import type { SharedWorld } from '../../../trainer/collectives/shared-memory/memory.ts';
+import { enterWorld } from '../../../trainer/collectives/shared-memory/world.ts';
+import { conform } from './conformance.ts';
+import { PARTS } from './parts.ts';
+
+export interface Order {
+  home: 'alone' | 'shared' | 'mpi';
+  /** `conform`, or a name of parts.ts. */
+  part: string;
+  place?: SharedWorld;
+  rank?: number;
+  patience?: number;
+  check?: boolean;
+  recorder?: string;
+}
+
+const order = JSON.parse(process.argv[2]!) as Order;
+
+async function enter(): Promise<World> {
+  const options = { patience: order.patience ?? 30, check: order.check ?? true, mailbox: { floats: 2000, depth: 4 } };
+  if (order.home === 'alone') return alone();
+  return enterWorld(order.place!, order.rank!, { ...options, ...(order.recorder ? { recorder: order.recorder } : {}) });
+}
+
+let answer: object;
+try {
+  const world = await enter();
+  const result = order.part === 'conform' ? conform(world) : await PARTS[order.part]!(world);
+  world.close();
+  answer = { result };
+} catch (error) {
+  answer = { error: String(error), rank: (error as { rank?: number }).rank };
+}
+process.stdout.write(`${JSON.stringify(answer)}\n`);

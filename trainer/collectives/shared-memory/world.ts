@@ -1,0 +1,113 @@
+import { closeSync, readFileSync } from 'node:fs';
+import { availableParallelism, freemem } from 'node:os';
+
+import { GarnerError } from '../../../core/errors.ts';
+import { viewMemory } from '../../../core/native/memory.ts';
+import type { World, WorldOptions } from '../group.ts';
+import { openGroup, type OpenWorld } from './group.ts';
+import { WHY, worldLibrary } from './library.ts';
+import { openWorldMemory, type SharedWorld } from './memory.ts';
+
+const PAGE = 4096;
+/** Polls before a waiter sleeps, where each rank has a core; otherwise polling takes the core from those who are waited for. */
+const POLLS = 300;
+
+/**
+ * Enters the memory of the ranks of this host as `rank`. Buffers that lie in what `reserve` gives are reached by the others
+ * without a copy; others are staged. A wait ends with RankLost within a second after a rank has died, wherever it was
+ * started. Throws a GarnerError when the memory is gone or cannot be mapped.
+ */
+export function enterWorld(place: SharedWorld, rank: number, options: Pick<WorldOptions, 'patience'>): World {
+  const c = worldLibrary();
+  const { ranks, layout, creator } = place;
+  const fd = openWorldMemory(place);
+  const base = c.world_map(fd, layout.bytes) as bigint | null;
+  if (!base) {
+    closeSync(fd);
+    throw new GarnerError({
+      what: `the memory that the ranks share cannot be mapped: ${Math.ceil(layout.bytes / 2 ** 30)} GiB of addresses, of which little is used`,
+      hint: 'is there a limit on addresses? "ulimit -v unlimited" lifts it',
+    });
+  }
+  if (process.ppid === creator && Number(c.world_follow(creator)) !== 0)
+    throw new GarnerError({ what: 'the process that started the ranks has ended' });
+  const polls = ranks <= availableParallelism() ? POLLS : 0;
+  const numbers = [
+    layout.blocks,
+    layout.block,
+    layout.bounces,
+    layout.mailboxes,
+    layout.mailbox,
+    layout.windows,
+    layout.window,
+    layout.bytes,
+    ranks,
+    layout.floats,
+    layout.depth,
+    // Block 0 is the world's own.
+    Math.floor((layout.bounces - layout.blocks) / layout.block),
+  ];
+  const address = c.world_open(
+    base,
+    fd,
+    BigInt64Array.from(numbers, BigInt),
+    rank,
+    polls,
+    options.patience,
+  ) as unknown as bigint;
+  let used = 0;
+  let open = true;
+  const world: OpenWorld = {
+    c,
+    address,
+    rank,
+    patience: options.patience,
+    floats: layout.floats,
+    isOpen: () => open,
+    record: () => () => {},
+  };
+  const group = openGroup(
+    world,
+    0,
+    Array.from({ length: ranks }, (_, r) => r),
+  );
+  return {
+    ...group,
+    home: 'shared',
+    reserve(bytes) {
+      if (used > 0) throw new Error('memory is reserved once a process');
+      const most = Math.min(layout.window, freeBytes());
+      const offset = layout.windows + rank * layout.window;
+      const need = Math.max(PAGE, Math.ceil(bytes / PAGE) * PAGE);
+      if (need > most || Number(c.world_allocate(fd, offset, need)) !== 0)
+        throw new GarnerError({
+          what: `rank ${rank} needs ${gigabytes(need)} GB of memory, and the machine has ${gigabytes(most)} GB free`,
+          hint: 'train with fewer ranks, a smaller model or a smaller micro-batch',
+        });
+      used = need;
+      return { buffer: viewMemory(base + BigInt(offset), bytes), byteOffset: 0 };
+    },
+    waited: () => Number(c.world_waited(address)),
+    note() {},
+    abort: () => void (open && c.world_abort(base, rank, WHY.gaveUp)),
+    close() {
+      if (!open) return;
+      open = false;
+      c.world_close(address, used);
+    },
+  };
+}
+
+const gigabytes = (bytes: number): string => (bytes / 1e9).toFixed(bytes < 1e10 ? 2 : 0);
+
+/** Memory that the kernel could give without swapping [bytes], within the limit of a container. */
+function freeBytes(): number {
+  let free = freemem();
+  try {
+    free = 1024 * Number(/^MemAvailable:\s+(\d+) kB/m.exec(readFileSync('/proc/meminfo', 'utf8'))![1]);
+  } catch {
+    // What is free now is less than what could be had.
+  }
+  const limit = process.constrainedMemory();
+  return limit > 0 ? Math.min(free, limit) : free;
+}
