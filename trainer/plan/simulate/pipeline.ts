@@ -2,8 +2,8 @@ import { modelChunk, workOf, type Schedule, type ScheduleShape, type Work } from
 
 /** What a pipeline is simulated with; times in any one unit. */
 export interface PipelineTiming {
-  /** How long a stage works on a piece. */
-  time(stage: number, work: Work): number;
+  /** How long a stage works on a piece that it begins at `start`. */
+  time(stage: number, work: Work, start: number): number;
   /** How long the link from a stage to another is taken by one message; messages over a link follow each other. Absent: nothing. */
   transfer?(from: number, to: number): number;
   /** How long a message travels after it left the link. Absent: nothing. */
@@ -109,7 +109,7 @@ function advance(stage: Stage, simulation: Simulation): boolean {
   if (!work) return false;
   if (!stage.sent) return deliver(stage, work, simulation);
   if (!collect(stage, work, simulation)) return false;
-  const time = simulation.timing.time(stage.stage, work);
+  const time = simulation.timing.time(stage.stage, work, stage.clock);
   stage.clock += time;
   stage.busy += time;
   stage.pieces[stage.next] = stage.clock;
