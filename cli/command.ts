@@ -7,6 +7,8 @@ export interface Flag {
   flag: string;
   about: string;
   default?: string | number | boolean;
+  /** Works, and is named in a guide, but not in the help. */
+  hidden?: boolean;
   /** `previous`: what an earlier use of the same flag gave, for flags that may be repeated. */
   parse?: (value: string, previous?: unknown) => unknown;
 }

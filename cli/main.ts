@@ -68,6 +68,7 @@ function describe(sub: Parser, command: Command, terminal: Terminal, done: (code
     const option = new Option(o.flag, o.about);
     if (o.default !== undefined) option.default(o.default);
     if (o.parse) option.argParser(o.parse);
+    if (o.hidden) option.hideHelp();
     sub.addOption(option);
   }
   if (command.examples.length > 0)

@@ -9,4 +9,5 @@ export const BENCHES: Record<string, () => Promise<{ default: Bench }>> = {
   tokenizer: () => import('./tokenizer.ts'),
   sgemm: () => import('./sgemm.ts'),
   step: () => import('./step.ts'),
+  plan: () => import('./plan.ts'),
 };

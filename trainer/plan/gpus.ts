@@ -24,6 +24,7 @@ export interface Gpu {
   /** Dollars an hour. */
   price: number;
   priceSource: string;
+  /** Chips that reach alike shares of their peak. */
   kind: 'v100' | 'a100' | 'h100' | 'b200' | 'consumer' | 'tpu' | 'cpu';
 }
 
@@ -73,7 +74,7 @@ const ROWS: readonly Row[] = [
   ['rtx5090', 'RTX 5090', 'consumer', 209.5, 419, 105, 32, 1792, 64, 3, 8, 575, 0.7, typical],
   ['tpu-v3', 'TPU v3 (a chip)', 'tpu', 123, null, 4, 32, 900, 70, 70, 1024, 262, 8, 'TPU v3 for $8 an hour (nanochat on GPT-2, of 2019)'],
   ['tpu-v4', 'TPU v4 (a chip)', 'tpu', 275, null, 4.3, 34.4, 1200, 135, 135, 4096, 192, 3.22, 'Google’s on-demand list price of 2023'],
-  ['cpu', 'a core with AVX2 at 3 GHz', 'cpu', null, null, 0.096, 4, 10, 5, 1.25, 64, 15, 0.04, 'a usual price of a cloud’s core'],
+  ['cpu', 'a core with AVX-512', 'cpu', null, null, 0.25, 4, 10, 5, 1.25, 64, 10, 0.04, 'a usual price of a rented core'],
 ];
 
 export const GPUS: readonly Gpu[] = ROWS.map(

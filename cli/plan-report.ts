@@ -1,0 +1,144 @@
+import { describeLayout } from '../trainer/plan/candidates.ts';
+import type { Layout, Memory } from '../trainer/plan/memory.ts';
+import type { MeshReport, Plan, Question } from '../trainer/plan/plan.ts';
+import { peakOf } from '../trainer/plan/gpus.ts';
+import { formatCount, formatSeconds, three } from '../trainer/plan/quantity.ts';
+import { displayWidth, formatTable } from './table.ts';
+
+const PARTS = ['weights', 'gradients', 'optimizer', 'activations', 'other'] as const;
+const BAR = 30;
+
+/** The plan as a person reads it, in `width` columns. */
+export function formatPlan(
+  about: { name: string; question: Question; plan: Plan; layout: Layout; capacity: number },
+  width: number,
+): string {
+  const { question: q, plan, layout, capacity } = about;
+  const peak = peakOf(q.gpu, q.precision);
+  const many = q.gpus === 1 ? '' : `${q.gpus.toLocaleString('en')} × `;
+  const of = (name: string) => plan.assumptions.find((a) => a.name === name)!.value;
+  const rows: [string, string, string][] = [
+    ['time', formatSeconds(plan.seconds), `${formatCount(plan.gpuHours)} GPU-hours`],
+    ['money', formatDollars(plan.dollars), `at $${three(Number(of('price')))} a GPU and hour`],
+    ['energy', formatEnergy(plan.kilowattHours), `${three(q.gpu.power)} W a GPU, PUE ${three(Number(of('PUE')))}`],
+    ['CO₂', formatMass(plan.co2Kilograms), `${three(Number(of('carbon')))} kg a kWh`],
+    [
+      'work',
+      `${three(plan.flops)} FLOPs`,
+      `${formatCount(plan.parameters)} parameters, ${formatCount(q.tokens.value)} tokens`,
+    ],
+    [
+      'speed',
+      `${three(plan.mfu * 100)} % MFU`,
+      `${three((plan.mfu * peak) / 1e12)} of ${three(peak / 1e12)} TFLOP/s of ${q.precision}`,
+    ],
+    [
+      'data',
+      `${three(20 * plan.chinchillaRatio)} a parameter`,
+      `${three(plan.chinchillaRatio)} × Chinchilla’s 20${plan.lakeTokens === null ? '' : `; the lake holds ${formatCount(plan.lakeTokens)}`}`,
+    ],
+  ];
+  const sections = [
+    `${about.name} on ${many}${q.gpu.label}`,
+    columns(rows, width),
+    formatMemory(plan.memoryPerGpu, capacity, plan.fits, describeLayout(layout), width),
+    ...(plan.meshes.length !== 1 ? [formatMeshes(plan.meshes, width)] : []),
+    `assumed\n${plan.assumptions.map((a) => assumption(a, width)).join('\n')}`,
+  ];
+  return `${sections.join('\n\n')}\n`;
+}
+
+/** Three columns, the last one cut by nobody. */
+function columns(rows: readonly (readonly [string, string, string])[], width: number): string {
+  const [a, b] = [0, 1].map((i) => Math.max(...rows.map((r) => displayWidth(r[i]!))));
+  return rows
+    .map(([x, y, z]) => {
+      const pad = (text: string, to: number) => text + ' '.repeat(Math.max(0, to - displayWidth(text)));
+      const head = `  ${pad(x, a!)}  ${pad(y, b!)}  `;
+      return wrapped(head, z, width);
+    })
+    .join('\n');
+}
+
+function formatMemory(memory: Memory, capacity: number, fits: boolean, layout: string, width: number): string {
+  const scale = Math.max(memory.total, capacity);
+  const line = (name: string, bytes: number, bar: string) =>
+    `  ${name.padEnd(11)}  ${`${gigabytes(bytes)} GB`.padStart(9)}  ${bar}`.trimEnd();
+  let before = 0;
+  const parts = PARTS.map((part) => {
+    const from = Math.round((BAR * before) / scale);
+    before += memory[part];
+    const to = Math.max(Math.round((BAR * before) / scale), from);
+    return line(part, memory[part], `${'·'.repeat(from)}${'█'.repeat(to - from)}${'·'.repeat(BAR - to)}`);
+  });
+  const verdict = fits ? `fits in ${gigabytes(capacity)} GB` : `does NOT fit in ${gigabytes(capacity)} GB`;
+  return [
+    wrapped('memory of a GPU: ', layout, width),
+    ...parts,
+    line('together', memory.total, `${Math.round((100 * memory.total) / capacity)} %, ${verdict}`),
+  ].join('\n');
+}
+
+function formatMeshes(meshes: readonly MeshReport[], width: number): string {
+  if (meshes.length === 0)
+    return 'no mesh fits\n  more GPUs, a smaller --micro-batch, --recompute full or --zero 3 need less memory each';
+  const head = ['data', 'tensor', 'pipe', 'ctx', 'ZeRO', 'micro', 'again', 'GB', 'works', 'why not 100 %'];
+  const rows = meshes.map((m) => [
+    m.data,
+    m.tensor,
+    m.chunks > 1 ? `${m.pipeline}×${m.chunks}` : String(m.pipeline),
+    m.context,
+    m.zero,
+    m.microBatch,
+    { none: 'no', selective: 'some', full: 'all' }[m.recompute],
+    Number(gigabytes(m.memory)),
+    `${Math.round(100 * m.useful)} %`,
+    m.reason
+      .replace(/^loses /, '')
+      .split(', ')
+      .slice(0, 2)
+      .join(', '),
+  ]);
+  return `meshes that fit, best first; works: the share of a step that computes\n${formatTable(head, rows, width)}`;
+}
+
+function assumption(a: Plan['assumptions'][number], width: number): string {
+  const value = typeof a.value === 'number' ? formatValue(a.value) : a.value;
+  return wrapped(`  ${a.name.padEnd(13)} `, `${[value, a.unit].filter(Boolean).join(' ')}: ${a.source}`, width);
+}
+
+const formatValue = (n: number): string => (Number.isInteger(n) && n < 1e6 ? n.toLocaleString('en') : three(n));
+
+/** A text after its head, broken between words under where it began. */
+function wrapped(head: string, text: string, width: number): string {
+  const indent = displayWidth(head);
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    if (line && indent + displayWidth(line) + 1 + displayWidth(word) > width) {
+      lines.push(line);
+      line = word;
+    } else line = line ? `${line} ${word}` : word;
+  }
+  return head + [...lines, line].join(`\n${' '.repeat(indent)}`);
+}
+
+const gigabytes = (bytes: number): string => {
+  const n = bytes / 1e9;
+  return n >= 100 ? n.toFixed(0) : n >= 0.095 ? n.toFixed(1) : n.toFixed(3);
+};
+
+const formatDollars = (n: number): string =>
+  n >= 1e6
+    ? `$${three(n / 1e6)} million`
+    : n >= 1000
+      ? `$${Math.round(n).toLocaleString('en')}`
+      : `$${n < 0.01 ? three(n) : n.toFixed(2)}`;
+const formatEnergy = (kilowattHours: number): string =>
+  kilowattHours >= 1e6
+    ? `${three(kilowattHours / 1e6)} GWh`
+    : kilowattHours >= 1e3
+      ? `${three(kilowattHours / 1e3)} MWh`
+      : `${three(kilowattHours)} kWh`;
+const formatMass = (kilograms: number): string =>
+  kilograms >= 1e3 ? `${three(kilograms / 1e3)} t` : `${three(kilograms)} kg`;
