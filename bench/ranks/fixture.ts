@@ -24,7 +24,7 @@ export interface Course {
 
 const SEQUENCES = 16;
 const LENGTH = 32;
-const VOCABULARY = 67;
+const VOCABULARY = 257;
 
 export const fixture = (
   more: Partial<Omit<Fixture, 'parallel'>> & { mesh?: Mesh } & Partial<ParallelOptions> = {},
