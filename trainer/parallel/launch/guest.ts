@@ -31,6 +31,8 @@ export interface Guest {
   /** The next question of rank 0; null when the meeting has ended well. Throws the error that ended it, or one that says that rank 0 is gone. */
   next(): Promise<unknown>;
   answer(value: unknown): void;
+  /** Whether rank 0 has gone without a word: then what else goes wrong here is its consequence. */
+  gone(): boolean;
   /** The last words of this rank. */
   fail(error: unknown): void;
   close(): void;
@@ -49,7 +51,10 @@ export async function joinMeeting(options: GuestOptions): Promise<Guest> {
   const wire = await reach(options);
   wire.send(me);
   let status = 'to begin';
+  let gone = false;
+  wire.onEnd(() => void (gone = true));
   return {
+    gone: () => gone,
     async next() {
       const tick = setInterval(() => waiting(`rank ${me.rank} waits for rank 0 ${status}`), minute);
       try {
@@ -117,7 +122,7 @@ async function reach({ me, invitation, patience }: GuestOptions): Promise<Wire> 
   throw new GarnerError({
     what: `rank ${me.rank} did not find rank 0 within ${patience} s (${trouble})`,
     where: 'ranks',
-    hint: 'was rank 0 started, and can this host reach it? --interface names the interface that it listens at',
+    hint: 'was rank 0 started, and can this host reach it (--interface)? Ranks read where it listens in the lake: they must all see it',
     fault: 2,
   });
 }
