@@ -81,7 +81,7 @@ function formatMemory(memory: Memory, capacity: number, fits: boolean, layout: s
 
 function formatMeshes(meshes: readonly MeshReport[], width: number): string {
   if (meshes.length === 0)
-    return 'no mesh fits\n  more GPUs, a smaller --micro-batch, --recompute full or --zero 3 need less memory each';
+    return 'no mesh fits\n  more GPUs, --micro-batch 1, --recompute full or --zero 3 need less memory';
   const head = ['data', 'tensor', 'pipe', 'ctx', 'ZeRO', 'micro', 'again', 'GB', 'works', 'why not 100 %'];
   const rows = meshes.map((m) => [
     m.data,
