@@ -81,6 +81,23 @@ export function simulateFailures(run: LongRun): LongRunResult {
   };
 }
 
+/**
+ * The share of the time in which steps stay, in the mean: with failures at random, M apart, an interval τ with its checkpoint δ is
+ * whole with probability e^(−(τ + δ)/M), so that τ / ((e^((τ + δ)/M) − 1) · (M + R)) of the time is kept. 0: never ends.
+ */
+export function expectedEffective({
+  gpus,
+  node,
+  parameters,
+  rate,
+}: Pick<LongRun, 'gpus' | 'node' | 'parameters'> & { rate: number }): number {
+  if (rate === 0) return 1;
+  const between = 3600 / (rate * gpus);
+  const checkpoint = checkpointTime(parameters, gpus, node);
+  const interval = bestInterval(checkpoint, between, RESTART);
+  return interval / (Math.expm1((interval + checkpoint) / between) * (between + RESTART));
+}
+
 /** Draws from an exponential distribution of mean 1. */
 function exponential(seed: number): () => number {
   const words = new Uint32Array(4);

@@ -29,20 +29,21 @@ export function productTime(
 /** Seconds of a kernel that only reads and writes so many bytes. */
 export const passTime = (gpu: Gpu, bytes: number): number => Math.max(bytes / (gpu.bandwidth * COPY), LAUNCH);
 
-/** What one GPU's attention works on: its heads and rows, its own queries, and the keys that these may see in all. */
+/** What one GPU's attention works on: its heads and rows, its own queries, and the keys that these may see in all; fp8 models keep it in bf16. */
 export interface AttentionWork {
   heads: number;
   headSize: number;
   rows: number;
   queries: number;
   keys: number;
+  precision: 'bf16' | 'fp32';
 }
 
 /** Seconds of FlashAttention, forward and backward; it skips what causality hides: (T + 1)/2 of T. */
 export function flashTime(gpu: Gpu, work: AttentionWork): { forward: number; backward: number } {
   const { heads, headSize, rows, queries, keys } = work;
   const flops = 4 * rows * queries * ((keys + 1) / 2) * heads * headSize;
-  const rate = peakOf(gpu, 'bf16' in gpu.peak ? 'bf16' : 'fp32') * limitsOf(gpu).attention;
+  const rate = peakOf(gpu, work.precision) * limitsOf(gpu).attention;
   return {
     forward: Math.max(flops / rate, LAUNCH),
     backward: Math.max((ATTENTION_BACKWARD.flops * flops) / (rate * ATTENTION_BACKWARD.rate), LAUNCH),
@@ -55,13 +56,13 @@ export function flashTime(gpu: Gpu, work: AttentionWork): { forward: number; bac
  */
 export function matrixAttentionTime(
   gpu: Gpu,
-  { heads, headSize, rows, queries, keys }: AttentionWork,
+  { heads, headSize, rows, queries, keys, precision }: AttentionWork,
   dropout: boolean,
 ): { forward: number; backward: number } {
   const count = heads * rows;
   const scores = queries * keys * count;
-  const scoring = productTime(gpu, [queries, headSize, keys], { count });
-  const mixing = productTime(gpu, [queries, keys, headSize], { count });
+  const scoring = productTime(gpu, [queries, headSize, keys], { precision, count });
+  const mixing = productTime(gpu, [queries, keys, headSize], { precision, count });
   const drop = dropout ? passTime(gpu, 5 * scores) : 0;
   return {
     forward: scoring + mixing + passTime(gpu, 4 * scores) + drop,

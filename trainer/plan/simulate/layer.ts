@@ -108,7 +108,8 @@ function attentionTime(s: Shape, l: Layout, gpu: Gpu) {
     rows: l.microBatch,
     queries: l.sequence / l.mesh.context,
     keys: l.sequence,
-  };
+    precision: l.precision === 'fp32' ? 'fp32' : 'bf16',
+  } as const;
   return l.attention === 'flash' ? flashTime(gpu, work) : matrixAttentionTime(gpu, work, s.dropout);
 }
 
