@@ -6,7 +6,7 @@ import { findGpu, type Gpu } from '../trainer/plan/gpus.ts';
 import type { Question, Stated } from '../trainer/plan/plan.ts';
 import { findModel } from '../trainer/plan/models.ts';
 import { FAMILIES, parametersOf, type Shape } from '../trainer/plan/shape.ts';
-import { modelConfig, microBatchOf } from '../trainer/stages/plan.ts';
+import { modelConfig } from '../trainer/stages/plan.ts';
 import type { Options } from './command.ts';
 import { lakeFor } from './lake.ts';
 import { loadRecipe, type Recipe } from './pipeline.ts';
@@ -20,7 +20,7 @@ interface Subject {
   batchTokens: Stated<number>;
   lakeTokens: number | null;
   /** The processors that a recipe's ranks stand for; null where the options name a GPU. */
-  ranks: { gpu: Gpu; count: number; memory: number; microBatch: number } | null;
+  ranks: { gpu: Gpu; count: number; memory: number; microBatch: number | undefined } | null;
 }
 
 const wrong = (what: string, hint: string, where?: string) => new GarnerError({ what, where, hint, fault: 2 });
@@ -191,7 +191,8 @@ function ofRecipe(recipe: Recipe, path: string, options: Options): Subject {
       `give --tokens, set pretrain.steps, or run it until the shards: garner run ${path} --until shards`,
       path,
     );
-  const threads = p.threads ?? Math.max(1, Math.floor(availableParallelism() / p.ranks));
+  const count = p.ranks ?? 1;
+  const threads = p.threads ?? Math.max(1, Math.floor(availableParallelism() / count));
   const onCores = options['gpu'] === undefined;
   return {
     name: `${recipe.name} (${path})`,
@@ -203,9 +204,9 @@ function ofRecipe(recipe: Recipe, path: string, options: Options): Subject {
     ranks: onCores
       ? {
           gpu: coresOf(threads),
-          count: p.ranks,
-          memory: totalmem() / p.ranks,
-          microBatch: microBatchOf('pretrain', p, sequence),
+          count,
+          memory: totalmem() / count,
+          microBatch: p.micro_batch,
         }
       : null,
   };

@@ -97,7 +97,8 @@ function formatMeshes(meshes: readonly MeshReport[], width: number): string {
       .replace(/^loses /, '')
       .split(', ')
       .slice(0, 2)
-      .join(', '),
+      .join(', ')
+      .replaceAll(' %', '%'),
   ]);
   return `meshes that fit, best first; works: the share of a step that computes\n${formatTable(head, rows, width)}`;
 }

@@ -107,7 +107,7 @@ const wrong = (what: string, where: string, hint: string) => new GarnerError({ w
 export function plan(q: Question): { plan: Plan; layout: Layout; capacity: number } {
   const parameters = parametersOf(q.shape);
   const peak = peakOf(q.gpu, q.precision);
-  const guess = defaultEfficiency(q.gpu, q.precision, parameters);
+  const guess = defaultEfficiency(q.gpu, q.precision, parameters, q.gpus);
   const capacity = q.memory ?? q.gpu.memory;
   // Achieved FLOP/s say nothing without the recomputation in them.
   const recompute = q.recompute ?? (q.achieved === undefined ? undefined : 'none');
