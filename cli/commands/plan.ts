@@ -1,6 +1,9 @@
-import { GarnerError } from '../../core/errors.ts';
+import { explainSystemError, GarnerError } from '../../core/errors.ts';
+import { writeAtomically } from '../../core/files.ts';
+import { describeLayout } from '../../trainer/plan/candidates.ts';
+import type { Layout } from '../../trainer/plan/memory.ts';
 import { parsePlanMesh } from '../../trainer/plan/mesh.ts';
-import { plan } from '../../trainer/plan/plan.ts';
+import { plan, type Question } from '../../trainer/plan/plan.ts';
 import { quantity, type Bounds } from '../../trainer/plan/quantity.ts';
 import { defineCommand, type Flag } from '../command.ts';
 import { LAKE_FLAG } from '../lake.ts';
@@ -71,6 +74,7 @@ export default defineCommand({
     number('--pue <factor>', 'the building’s power over the computers’', { least: 1, most: 10, unit: 'a factor' }),
     number('--carbon <kg>', 'CO₂ of a kWh', { least: 0, most: 10, unit: 'kilograms' }),
     number('--failures <rate>', 'of a GPU and hour, e.g. 2e-5', { least: 0, most: 1, unit: 'failures' }),
+    { flag: '--plot <file.svg>', about: 'simulate more and fewer GPUs, and draw the curves' },
     { ...LAKE_FLAG, about: 'the recipe’s lake, for its tokens' },
     { flag: '--json', about: 'one JSON object in SI units, bytes and dollars' },
     count('--layers <n>', 'layers of a shape by hand', 'layers', 1e5, hidden),
@@ -96,8 +100,25 @@ export default defineCommand({
       });
     const { question, name } = questionOf(recipe, options);
     const made = plan(question);
+    if (options['plot'] !== undefined) await plot(options['plot'] as string, name, question, made.layout);
     if (options['json']) terminal.stdout.write(`${JSON.stringify(made.plan)}\n`);
     else terminal.stdout.write(formatPlan({ name, question, ...made }, Math.min(80, terminalWidth(terminal))));
     return 0;
   },
 });
+
+/** Simulates the layout on more and fewer GPUs and writes the picture. Throws a GarnerError. */
+async function plot(file: string, name: string, question: Question, layout: Layout): Promise<void> {
+  const [{ scalingCurve }, { drawScaling }] = await Promise.all([
+    import('../../trainer/plan/simulate/scaling.ts'),
+    import('../../trainer/plan/simulate/plot.ts'),
+  ]);
+  const { shape, gpu, failures } = question;
+  const points = scalingCurve({ shape, gpu, layout, ...(failures === undefined ? {} : { failures }) });
+  const picture = drawScaling(points, { title: `${name} on ${gpu.label}`, note: describeLayout(layout) });
+  try {
+    await writeAtomically(file, picture);
+  } catch (error) {
+    throw explainSystemError(error, file);
+  }
+}

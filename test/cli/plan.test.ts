@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
@@ -87,7 +87,7 @@ describe('every option moves what it should', async () => {
   const base = await plan(LLAMA);
   test.each<[string, (p: Plan) => void]>([
     ['--sequence 1024', (p) => expect(p.flops).toBeLessThan(base.flops)],
-    ['--mfu 0.305', (p) => expect(p.seconds / base.seconds).toBeCloseTo(2, 6)],
+    ['--mfu 0.305', (p) => expect(p.seconds / base.seconds).toBeCloseTo(base.mfu / 0.305, 6)],
     ['--tflops 156', (p) => expect(p.mfu).toBeCloseTo(0.5, 10)],
     ['--tflops 156 --recompute full', (p) => expect(p.mfu).toBeCloseTo(0.5 * 0.75, 2)],
     ['--flops 6nd', (p) => expect(p.flops).toBe(6 * 6_738_415_616 * 2e12)],
@@ -136,6 +136,15 @@ test('a shape by hand', async () => {
     '--layers 30 --width 576 --heads 9 --kv-heads 3 --feed-forward 1536 --vocabulary 49152 --gpu rtx4090',
   );
   expect(p.parameters).toBe(134_515_008 + 49_152 * 576);
+});
+
+test('--plot writes the curves as a picture, beside the plan', async () => {
+  const file = join(folder, 'curve.svg');
+  const { code, out } = await garner(`--model gpt2 --gpu a100 --gpus 8 --plot ${file}`);
+  expect([code, out.includes('memory of a GPU')]).toEqual([0, true]);
+  expect(readFileSync(file, 'utf8')).toMatch(/^<svg [^]*gpt2-124m on A100/);
+  const refused = await garner(`--model gpt2 --gpu a100 --plot ${join(file, 'curve.svg')}`);
+  expect(refused.code).toBe(2);
 });
 
 test('a recipe: its model, its steps, this machine’s cores, and the tokens of its lake', async () => {
