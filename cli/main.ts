@@ -28,10 +28,14 @@ export async function main(
     writeErr: (text) => void terminal.stderr.write(text.replace(/^error: /, 'garner: ')),
   });
   // `garner help run` and `garner help` mean what other programs mean by them.
-  if (argv[0] === 'help') return main([...argv.slice(1, 2), '--help'], terminal);
+  if (argv[0] === 'help') return main([...argv.slice(1, 3), '--help'], terminal);
+  // A command of two words: `garner plan tasks`.
+  const two = argv.slice(0, 2).join(' ');
+  if (argv.length > 1 && Object.hasOwn(COMMANDS, two)) return main([two, ...argv.slice(2)], terminal);
   const wanted = argv.find((a) => !a.startsWith('-'));
   for (const [name, { summary, load }] of Object.entries(COMMANDS)) {
-    const sub = parser.command(name).description(summary);
+    const sub = parser.createCommand(name).copyInheritedSettings(parser).description(summary);
+    parser.addCommand(sub);
     if (name === wanted) describe(sub, (await load()).default, terminal, (c) => (code = c));
   }
   parser.addHelpText(

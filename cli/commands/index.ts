@@ -51,6 +51,10 @@ export const COMMANDS: Record<string, { summary: string; load: () => Promise<{ d
     summary: 'what a training will cost: time, money, energy, memory and mesh',
     load: () => import('./plan.ts'),
   },
+  'plan tasks': {
+    summary: 'the next stage of a recipe as a manifest for a cluster, from its task list',
+    load: () => import('./plan-tasks.ts'),
+  },
   sample: { summary: 'let a trained model write', load: () => import('./sample.ts') },
   rank: {
     summary: 'compare sampled answers by hand on a local page; export and import what was judged',
