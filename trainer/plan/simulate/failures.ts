@@ -42,7 +42,7 @@ export const bestInterval = (checkpoint: number, between: number, restart: numbe
 
 /**
  * Lives through a run failure by failure: times between failures are exponential, a failure loses what was done since the last
- * whole checkpoint, and then nothing happens until the restart. The same seed gives the same run.
+ * whole checkpoint, and then nothing is done until the restart. The same seed gives the same run.
  */
 export function simulateFailures(run: LongRun): LongRunResult {
   const rate = run.rate ?? FAILURES;
@@ -55,17 +55,18 @@ export function simulateFailures(run: LongRun): LongRunResult {
   for (let clock = 0; clock < run.seconds;) {
     const end = Math.min(clock + draw() * between, run.seconds);
     const failed = end < run.seconds;
-    // Work and checkpoint in turn, until the failure; work after the last whole checkpoint is lost, or kept at the run's end.
-    const whole = Math.floor((end - clock) / (interval + checkpoint));
-    const rest = end - clock - whole * (interval + checkpoint);
+    // A failure during a restart begins it anew.
+    const begin = Math.min(end, clock + (failures > 0 ? RESTART : 0));
+    sums.restarts += begin - clock;
+    // Then work and checkpoint in turn; work after the last whole checkpoint is lost with a failure, and kept at the run's end.
+    const whole = Math.floor((end - begin) / (interval + checkpoint));
+    const rest = end - begin - whole * (interval + checkpoint);
     const worked = Math.min(rest, interval);
     sums.effective += whole * interval + (failed ? 0 : worked);
     sums.checkpoints += whole * checkpoint + (rest - worked);
     sums.lost += failed ? worked : 0;
-    const restart = failed ? Math.min(RESTART, run.seconds - end) : 0;
-    sums.restarts += restart;
     failures += failed ? 1 : 0;
-    clock = end + restart;
+    clock = end;
   }
   const share = (seconds: number) => seconds / run.seconds;
   return {
@@ -82,8 +83,8 @@ export function simulateFailures(run: LongRun): LongRunResult {
 }
 
 /**
- * The share of the time in which steps stay, in the mean: with failures at random, M apart, an interval τ with its checkpoint δ is
- * whole with probability e^(−(τ + δ)/M), so that τ / ((e^((τ + δ)/M) − 1) · (M + R)) of the time is kept. 0: never ends.
+ * The share of the time in which steps stay, in the mean, with failures at random (Daly 2006): an interval τ and its checkpoint δ
+ * take M·e^(R/M)·(e^((τ + δ)/M) − 1) of the clock, M being the mean time between failures and R a restart.
  */
 export function expectedEffective({
   gpus,
@@ -95,7 +96,7 @@ export function expectedEffective({
   const between = 3600 / (rate * gpus);
   const checkpoint = checkpointTime(parameters, gpus, node);
   const interval = bestInterval(checkpoint, between, RESTART);
-  return interval / (Math.expm1((interval + checkpoint) / between) * (between + RESTART));
+  return interval / (between * Math.exp(RESTART / between) * Math.expm1((interval + checkpoint) / between));
 }
 
 /** Draws from an exponential distribution of mean 1. */
