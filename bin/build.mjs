@@ -1,12 +1,23 @@
 // Compiles the sources of a checkout into dist/ when one of them is newer than the last build.
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const stamp = join(root, 'dist', '.built');
-const FOLDERS = ['cli', 'core', 'crawlers', 'filters', 'datasets', 'tokenizer', 'trainer', 'bench', 'examples'];
+const fresh = join(root, 'dist', '.fresh');
+const FOLDERS = ['cli', 'core', 'crawlers', 'filters', 'datasets', 'tokenizer', 'trainer', 'studio', 'bench', 'examples'];
 
 function newest(folder) {
   let last = 0;
@@ -16,6 +27,16 @@ function newest(folder) {
     else if (entry.name.endsWith('.ts')) last = Math.max(last, statSync(path).mtimeMs);
   }
   return last;
+}
+
+/** Puts what was compiled where it belongs, file by file: a process that starts meanwhile never reads half a file. */
+function install(from, to) {
+  mkdirSync(to, { recursive: true });
+  for (const entry of readdirSync(from, { withFileTypes: true })) {
+    const [source, target] = [join(from, entry.name), join(to, entry.name)];
+    if (entry.isDirectory()) install(source, target);
+    else if (!existsSync(target) || !readFileSync(source).equals(readFileSync(target))) renameSync(source, target);
+  }
 }
 
 /** Compiles when needed; an installed package has no tsconfig and is always built. */
@@ -52,8 +73,13 @@ export function ensureBuilt() {
   }
   try {
     if (existsSync(stamp) && statSync(stamp).mtimeMs >= sources) return;
-    execFileSync(compiler, ['-p', config], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
-    mkdirSync(dirname(stamp), { recursive: true });
+    rmSync(fresh, { recursive: true, force: true });
+    try {
+      execFileSync(compiler, ['-p', config, '--outDir', fresh], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+    } finally {
+      if (existsSync(fresh)) install(fresh, dirname(stamp));
+      rmSync(fresh, { recursive: true, force: true });
+    }
     writeFileSync(stamp, '');
     // A Date holds whole milliseconds, a file's time has fractions of them: rounded down, it would look older for ever.
     utimesSync(stamp, new Date(), new Date(Math.ceil(sources)));

@@ -40,11 +40,38 @@ const sampling = {
   top_k: z.int().min(0).default(50).describe('only the likeliest tokens; 0 for all'),
 };
 
-/** What both stages say about how to run. Threads change no result and stand in no key. */
+/** What both stages say about how to run. */
 const running = {
   seed: z.int().min(0).default(1).describe('of the weights, the order and the samples'),
   threads: count('threads a rank; default: the cores divided by the ranks').optional(),
-  ranks: z.int().min(1).max(64).default(1).describe('processes that share each batch; threads × ranks ≤ cores'),
+  ranks: z
+    .int()
+    .min(1)
+    .max(1024)
+    .optional()
+    .describe('processes that train together: data × tensor × pipeline; default: 1, or what parallel says'),
+  parallel: z
+    .strictObject({
+      data: count('ranks that take parts of each batch; default: ranks / (tensor × pipeline)').optional(),
+      tensor: count('ranks that take parts of each matrix').default(1),
+      pipeline: count('ranks that take some of the layers').default(1),
+      chunks: count('runs of layers on a pipeline rank; above 1 the schedule is interleaved').default(1),
+      zero: z
+        .union([z.literal(0), z.literal(1), z.literal(2)])
+        .default(0)
+        .describe('what data ranks share: 1 the optimizer’s state, 2 the gradients too'),
+      sequence: z.boolean().default(false).describe('tensor ranks share the rows between matrices'),
+      recompute: z
+        .enum(['none', 'selective', 'full'])
+        .default('none')
+        .describe('what the backward half makes again instead of keeping: norms and activations, or whole layers'),
+      collectives: z
+        .enum(['shared', 'mpi'])
+        .optional()
+        .describe('through what ranks speak; default: shared memory on one host, MPI on several'),
+    })
+    .prefault({})
+    .describe('how ranks share the work; changes no more than the last bits of a result and stands in no key'),
 };
 
 /** The recipe's section `pretrain`: a model trained from nothing on the token shards. */

@@ -23,8 +23,6 @@ export interface SessionOptions {
   threads: number;
   engine: 'cpu' | 'reference';
   seed: number;
-  /** Where gradients shall lie: a shared mapping for ranks on one host. */
-  gradients?: Float32Array;
 }
 
 export interface NamedTensor {
@@ -90,10 +88,7 @@ export function openSession(config: ModelConfig, options: SessionOptions): Train
     activations: Math.max(plans.learn.activations, plans.judge.activations),
   };
   places.set(weight, 0).set(gradient, 0);
-  const given = options.gradients;
-  if (given && given.byteLength < bytes.gradients)
-    throw new RangeError(`gradients has ${given.length} places, ${bytes.gradients / 4} are needed`);
-  const arena = reserveArena(engine, bytes, places, given && { gradients: given });
+  const arena = reserveArena(engine, bytes, places);
   const view = <T extends Numbers>(tensor: Tensor) => viewOf(tensor, arena, plans.learn) as T;
   const inputs = {
     tokens: view<Int32Array>(fixed.inputs.tokens),

@@ -1,10 +1,13 @@
-import type { Decoder, ModelConfig, SessionOptions, TrainingSession } from '../../trainer/session.ts';
+import { openBatch, type Batch } from '../../trainer/loader/samples.ts';
+import type { Fill, Kind, Learner } from '../../trainer/parallel/learner.ts';
+import type { LearnerOptions } from '../../trainer/parallel/open.ts';
+import type { Decoder, ModelConfig } from '../../trainer/session.ts';
 
 /**
- * A bigram model as a session: logits of the next token are a row of one [V, V] matrix. Small, exact, and all that a loop,
- * a checkpoint and a sampler need to be tested against. Gradients, moments and update are those of the real one.
+ * A bigram model as a learner on one rank: logits of the next token are a row of one [V, V] matrix. Small, exact, and all that
+ * a loop, a checkpoint and a sampler need to be tested against. Moments and update are those of the real one.
  */
-export function openBigram(config: ModelConfig, options: Pick<SessionOptions, 'seed' | 'gradients'>): TrainingSession {
+export function openBigram(config: ModelConfig, options: LearnerOptions): Learner {
   const V = config.vocabulary;
   const weights = new Float32Array(V * V);
   let state = options.seed + 1;
@@ -12,11 +15,12 @@ export function openBigram(config: ModelConfig, options: Pick<SessionOptions, 's
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     weights[i] = (state / 2 ** 32 - 0.5) * 0.1;
   }
-  const gradients = options.gradients ?? new Float32Array(V * V);
+  const gradients = new Float32Array(V * V);
   const first = new Float32Array(V * V);
   const second = new Float32Array(V * V);
   const p = new Float64Array(V);
-  const pass = (tokens: Int32Array, targets: Int32Array, learn: boolean) => {
+  const batch = openBatch(options.batch, options.sequence, options.documents);
+  const pass = ({ tokens, targets }: Batch, learn: boolean) => {
     let lossSum = 0;
     let count = 0;
     for (let i = 0; i < tokens.length; i++) {
@@ -32,16 +36,26 @@ export function openBigram(config: ModelConfig, options: Pick<SessionOptions, 's
     }
     return { lossSum, tokens: count };
   };
+  const all = (slots: number, fill: Fill, learn: boolean) => {
+    const sum = { lossSum: 0, tokens: 0 };
+    for (let slot = 0; slot < slots; slot++) {
+      fill(slot, batch);
+      const { lossSum, tokens } = pass(batch, learn);
+      sum.lossSum += lossSum;
+      sum.tokens += tokens;
+    }
+    return sum;
+  };
+  const whole: Record<Kind, Float32Array> = { weight: weights, first, second };
   return {
     config,
     parameters: V * V,
-    tensors: [{ name: 'model.embed_tokens.weight', shape: [V, V], weight: weights, gradient: gradients, decay: true }],
-    weights,
-    gradients,
-    moments: { first, second },
-    zeroGradients: () => void gradients.fill(0),
-    forwardBackward: (tokens, targets) => pass(tokens, targets, true),
-    evaluate: (tokens, targets) => pass(tokens, targets, false),
+    tensors: [{ name: 'model.embed_tokens.weight', shape: [V, V] }],
+    accumulate(slots, fill) {
+      gradients.fill(0);
+      return all(slots, fill, true);
+    },
+    evaluate: (slots, fill) => all(slots, fill, false),
     update(o) {
       let square = 0;
       for (const g of gradients) square += (g * o.gradientScale) ** 2;
@@ -58,6 +72,8 @@ export function openBigram(config: ModelConfig, options: Pick<SessionOptions, 's
       }
       return { gradientNorm: norm };
     },
+    collect: (_, kind) => whole[kind],
+    place: (_, kind, tensor) => whole[kind].set(tensor),
     memory: () => ({ weights: 4 * V * V, gradients: 4 * V * V, optimizer: 8 * V * V, activations: 0 }),
     close() {},
   };

@@ -3,9 +3,10 @@ import { dirname, join } from 'node:path';
 import { explainSystemError, GarnerError } from '../../core/errors.ts';
 import { sync, temporaryName, writeAtomically } from '../../core/files.ts';
 import { stableJson } from '../../core/hash.ts';
-import type { ModelConfig, TrainingSession } from '../session.ts';
+import type { Kind, Learner } from '../parallel/learner.ts';
+import type { ModelConfig } from '../session.ts';
 import { toHuggingFace } from './config.ts';
-import { openSafetensors, writeSafetensors, type StoredTensor } from './safetensors.ts';
+import { inFileOrder, openSafetensors, writeSafetensors, type StoredTensor } from './safetensors.ts';
 
 /** Where a training stands. The learning rate is not part of it: it follows from the step. */
 export interface TrainerState {
@@ -21,7 +22,7 @@ export interface TrainerState {
 }
 
 export interface CheckpointParts {
-  session: TrainingSession;
+  learner: Learner;
   state: TrainerState;
   /** The token that ends a text or an answer, for config.json. */
   end: number;
@@ -37,21 +38,21 @@ const checkpointName = (step: number): string => `step-${String(step).padStart(8
 /**
  * Writes `<folder>/step-NNNNNNNN`: model.safetensors, config.json, optimizer.safetensors, trainer.json and the files beside
  * them. Everything is written and flushed under a temporary name first, so that the folder appears whole or not at all.
+ * Rank 0 writes whole tensors, whatever the mesh; the other ranks must call `lendTensors` meanwhile.
  */
 export async function saveCheckpoint(folder: string, parts: CheckpointParts): Promise<string> {
-  const { session, state, end, beside } = parts;
+  const { learner, state, end, beside } = parts;
   const path = join(folder, checkpointName(state.step));
   const temporary = temporaryName(path);
   try {
     mkdirSync(temporary, { recursive: true });
-    writeSafetensors(
-      join(temporary, 'model.safetensors'),
-      session.tensors.map((t) => ({ name: t.name, shape: t.shape, data: t.weight })),
-    );
-    writeSafetensors(join(temporary, 'optimizer.safetensors'), moments(session), { step: String(state.step) });
+    writeSafetensors(join(temporary, 'model.safetensors'), stored(learner, ['weight']));
+    writeSafetensors(join(temporary, 'optimizer.safetensors'), stored(learner, ['first', 'second']), {
+      step: String(state.step),
+    });
     await writeAtomically(
       join(temporary, 'config.json'),
-      `${JSON.stringify(toHuggingFace(session.config, end), null, 2)}\n`,
+      `${JSON.stringify(toHuggingFace(learner.config, end), null, 2)}\n`,
     );
     for (const [name, content] of Object.entries(beside)) await writeAtomically(join(temporary, name), content);
     await writeAtomically(join(temporary, 'trainer.json'), `${stableJson({ format: 1, ...state })}\n`);
@@ -66,18 +67,26 @@ export async function saveCheckpoint(folder: string, parts: CheckpointParts): Pr
   }
 }
 
-/** Both moments by the names of their weights: views of the zones, at the weights' own places. */
-function moments(session: TrainingSession): StoredTensor[] {
-  const { weights, tensors } = session;
-  return tensors.flatMap(({ name, shape, weight }) => {
-    const start = (weight.byteOffset - weights.byteOffset) / weight.BYTES_PER_ELEMENT;
-    return (['first', 'second'] as const).map((kind) => ({
-      name: `${kind}.${name}`,
-      shape,
-      data: session.moments[kind].subarray(start, start + weight.length),
-    }));
-  });
+/** What a rank other than 0 does while a checkpoint is written: it gives its parts of all tensors, in the order of the files. */
+export function lendTensors(learner: Learner): void {
+  for (const kinds of [['weight'], ['first', 'second']] as const)
+    for (const { name, kind } of inFileOrder(names(learner, kinds))) learner.collect(whose(name, kind), kind);
 }
+
+/** Tensors of a file: weights by their names, moments with their kind before it. */
+const names = (learner: Learner, kinds: readonly Kind[]) =>
+  kinds.flatMap((kind) =>
+    learner.tensors.map(({ name, shape }) => ({ name: kind === 'weight' ? name : `${kind}.${name}`, shape, kind })),
+  );
+
+const whose = (name: string, kind: Kind): string => (kind === 'weight' ? name : name.slice(kind.length + 1));
+
+const stored = (learner: Learner, kinds: readonly Kind[]): StoredTensor[] =>
+  names(learner, kinds).map(({ name, shape, kind }) => ({
+    name,
+    shape,
+    data: () => learner.collect(whose(name, kind), kind)!,
+  }));
 
 /** The checkpoints of a run, oldest first. Temporary folders of a killed run do not count. */
 export function checkpointsIn(folder: string): { step: number; path: string }[] {
@@ -90,12 +99,17 @@ export function checkpointsIn(folder: string): { step: number; path: string }[] 
     .sort((a, b) => a.step - b.step);
 }
 
-/** Removes what a killed run left half-written, and of the finished checkpoints all but the last `keep`. */
-export function rotateCheckpoints(folder: string, keep: number): void {
+/**
+ * Removes what a killed run left half-written, and of the finished checkpoints all but the last `keep`. Those that a stop
+ * made between two regular ones go too: an undisturbed run has none.
+ */
+export function rotateCheckpoints(folder: string, keep: number, regular: (step: number) => boolean = () => true): void {
   if (!existsSync(folder)) return;
-  for (const name of readdirSync(folder))
-    if (name.includes('.tmp-')) rmSync(join(folder, name), { recursive: true, force: true });
-  for (const { path } of checkpointsIn(folder).slice(0, -keep)) rmSync(path, { recursive: true, force: true });
+  const remove = (path: string) => rmSync(path, { recursive: true, force: true });
+  for (const name of readdirSync(folder)) if (name.includes('.tmp-')) remove(join(folder, name));
+  const all = checkpointsIn(folder);
+  for (const { step, path } of all) if (!regular(step)) remove(path);
+  for (const { path } of all.filter(({ step }) => regular(step)).slice(0, -keep)) remove(path);
 }
 
 /** Where the training of a checkpoint stood. Throws a GarnerError for a file that is missing or damaged. */
@@ -115,25 +129,21 @@ export function checkCheckpoint(path: string): TrainerState {
   return readState(path);
 }
 
-/** Weights of a checkpoint (a folder in Hugging Face's layout) into a session. Every tensor must be there in its shape. */
-export function loadWeights(path: string, session: TrainingSession): void {
-  fill(
-    join(path, 'model.safetensors'),
-    session.tensors.map((t) => ({ name: t.name, shape: t.shape, data: t.weight })),
-  );
-}
+/** Weights of a checkpoint (a folder in Hugging Face's layout) into a learner. Every tensor must be there in its shape. */
+export const loadWeights = (path: string, learner: Learner): void =>
+  fill(join(path, 'model.safetensors'), learner, ['weight']);
 
-/** Weights and optimizer state: the session goes on as if it had never stopped. */
-export function loadCheckpoint(path: string, session: TrainingSession): TrainerState {
-  loadWeights(path, session);
-  fill(join(path, 'optimizer.safetensors'), moments(session));
+/** Weights and optimizer state: the learner goes on as if it had never stopped, on whatever mesh. Each rank reads its parts. */
+export function loadCheckpoint(path: string, learner: Learner): TrainerState {
+  loadWeights(path, learner);
+  fill(join(path, 'optimizer.safetensors'), learner, ['first', 'second']);
   return readState(path);
 }
 
-function fill(path: string, tensors: readonly StoredTensor[]): void {
+function fill(path: string, learner: Learner, kinds: readonly Kind[]): void {
   const file = openSafetensors(path);
   try {
-    for (const { name, shape, data } of tensors) {
+    for (const { name, shape, kind } of names(learner, kinds)) {
       const there = file.tensors.get(name)?.shape;
       if (there?.join() !== shape.join())
         throw new GarnerError({
@@ -141,7 +151,7 @@ function fill(path: string, tensors: readonly StoredTensor[]): void {
           where: path,
           fault: 2,
         });
-      data.set(file.read(name));
+      learner.place(whose(name, kind), kind, file.read(name));
     }
   } finally {
     file.close();

@@ -2,12 +2,16 @@ import { closeSync, fstatSync, fsyncSync, openSync, readSync, writeSync } from '
 import { explainSystemError, GarnerError } from '../../core/errors.ts';
 import { readHeader, type TensorEntry } from './header.ts';
 
-/** A tensor to be stored: fp32, row-major. */
+/** A tensor to be stored: fp32, row-major. `data` is asked for when its turn has come, and may be gone afterwards. */
 export interface StoredTensor {
   name: string;
   shape: readonly number[];
-  data: Float32Array;
+  data: () => Float32Array;
 }
+
+/** Tensors in the order in which a file holds them: that of their names. */
+export const inFileOrder = <T extends { name: string }>(tensors: readonly T[]): T[] =>
+  [...tensors].sort((a, b) => (a.name < b.name ? -1 : 1));
 
 /**
  * Writes a safetensors file (format of huggingface/safetensors): u64 header length, JSON header padded to 8 bytes, data in the order of names.
@@ -18,14 +22,11 @@ export function writeSafetensors(
   tensors: readonly StoredTensor[],
   metadata: Record<string, string> = { format: 'pt' },
 ): void {
-  const sorted = [...tensors].sort((a, b) => (a.name < b.name ? -1 : 1));
+  const sorted = inFileOrder(tensors);
   const header: Record<string, unknown> = { __metadata__: metadata };
   let end = 0;
-  for (const { name, shape, data } of sorted) {
-    if (shape.reduce((a, b) => a * b, 1) !== data.length)
-      throw new Error(`${name}: ${data.length} numbers for the shape [${shape.join(', ')}]`);
-    header[name] = { dtype: 'F32', shape, data_offsets: [end, (end += data.byteLength)] };
-  }
+  for (const { name, shape } of sorted)
+    header[name] = { dtype: 'F32', shape, data_offsets: [end, (end += 4 * shape.reduce((a, b) => a * b, 1))] };
   const json = Buffer.from(JSON.stringify(header));
   const head = Buffer.alloc(8 + Math.ceil(json.length / 8) * 8, ' ');
   head.writeBigUInt64LE(BigInt(head.length - 8));
@@ -33,7 +34,12 @@ export function writeSafetensors(
   const file = openSync(path, 'w');
   try {
     writeAll(file, head);
-    for (const { data } of sorted) writeAll(file, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    for (const { name, shape, data: ask } of sorted) {
+      const data = ask();
+      if (shape.reduce((a, b) => a * b, 1) !== data.length)
+        throw new Error(`${name}: ${data.length} numbers for the shape [${shape.join(', ')}]`);
+      writeAll(file, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    }
     fsyncSync(file);
   } catch (error) {
     throw explainSystemError(error, path);

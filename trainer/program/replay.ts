@@ -19,24 +19,23 @@ const ALIGNMENT = 64;
 const ZONES = ['weights', 'gradients', 'optimizer', 'inputs', 'activations'] as const;
 
 /**
- * One allocation with the zones side by side. A zone that is given (gradients in a shared mapping) lies where it is.
+ * One allocation with the zones side by side.
  * Throws a GarnerError that says what needs the memory where the machine has not that much.
  */
 export function reserveArena(
   memory: { allocate(bytes: number): Region },
   bytes: Record<Zone, number>,
   fixed: Map<Tensor, number>,
-  given: Partial<Record<Zone, Region>> = {},
 ): Arena {
   const offsets = {} as Record<Zone, number>;
   let end = 0;
   for (const zone of ZONES) {
     offsets[zone] = end;
-    if (!given[zone]) end += Math.ceil(bytes[zone] / ALIGNMENT) * ALIGNMENT;
+    end += Math.ceil(bytes[zone] / ALIGNMENT) * ALIGNMENT;
   }
   const { buffer, byteOffset } = allocate(memory, end, bytes);
   const regions = Object.fromEntries(
-    ZONES.map((zone) => [zone, given[zone] ?? { buffer, byteOffset: byteOffset + offsets[zone] }]),
+    ZONES.map((zone) => [zone, { buffer, byteOffset: byteOffset + offsets[zone] }]),
   ) as Record<Zone, Region>;
   return { regions, fixed };
 }

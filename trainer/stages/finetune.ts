@@ -5,6 +5,7 @@ import { asset } from '../../core/root.ts';
 import { defineStage } from '../../core/stage/index.ts';
 import type { FinetuneSection } from '../recipe.ts';
 import type { FinetuneParams } from './prepare-finetune.ts';
+import { NOT_IN_KEY } from './plan.ts';
 import { runOverRanks } from './ranks.ts';
 
 /** The conversations that ship with garner. */
@@ -13,15 +14,13 @@ const BUILTIN = 'examples/quickstart-chat.jsonl';
 /** A pretrained model and conversations → a model that answers: steps.parquet, samples.jsonl and checkpoints of a run. */
 export default defineStage<{ name: string; finetune?: FinetuneSection }, FinetuneParams>({
   name: 'finetune',
-  version: 1,
+  version: 2,
   module: 'trainer/stages/finetune',
   inputs: ['tokenizer', 'pretrain'],
   params: ({ name, finetune: p }) =>
     p === undefined ? null : { ...p, name: p.name ?? `${name}-finetune`, data: fileOf(p.data) },
-  // Threads change no bit of a result, and the content of the data names it, not its path.
-  units: (params) => [
-    { name: 'finetune', version: 1, params: { ...params, threads: undefined, data: params.data.sha256 } },
-  ],
+  // The content of the data names it, not its path.
+  units: (params) => [{ name: 'finetune', version: 2, params: { ...params, ...NOT_IN_KEY, data: params.data.sha256 } }],
   tasks: () => [{ id: 'train', input: null }],
   run: (_task, params, context) => runOverRanks({ stage: 'finetune', params }, context),
 });

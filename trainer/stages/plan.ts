@@ -1,15 +1,19 @@
-import { availableParallelism } from 'node:os';
 import { GarnerError } from '../../core/errors.ts';
 import type { PretrainSection } from '../recipe.ts';
 import type { RateSchedule } from '../schedule/learning-rate.ts';
 import { configOfDepth } from '../model/config.ts';
-import type { ModelConfig, SessionOptions } from '../session.ts';
+import type { ModelConfig } from '../session.ts';
+import type { LearnerOptions } from '../parallel/open.ts';
+import { checkParallel, type ParallelOptions } from '../parallel/options.ts';
 import type { LoopPlan } from './loop.ts';
 
 /** Tokens of a micro-batch where the recipe names no size: enough work for the matrix kernels, little enough for the caches. */
 const MICRO_BATCH_TOKENS = 4096;
 
 const wrong = (what: string, hint: string) => new GarnerError({ what, hint, fault: 2 });
+
+/** What of a section changes no more than the last bits of a result: a run goes on under another mesh. */
+export const NOT_IN_KEY = { threads: undefined, ranks: undefined, parallel: undefined };
 
 /** The model that a recipe asks for: everything that it leaves open follows from the depth. */
 export function modelConfig(model: PretrainSection['model'], vocabulary: number, context: number): ModelConfig {
@@ -53,29 +57,57 @@ export function stepsOf(
   return Math.max(1, Math.ceil(((p.epochs ?? shape.epochs) * shape.count) / shape.batch));
 }
 
+/** How a recipe spreads a training over ranks. Throws a GarnerError with both sides where its numbers do not fit. */
+export function parallelOf(
+  section: string,
+  { ranks, parallel: p }: Pick<PretrainSection, 'ranks' | 'parallel'>,
+): ParallelOptions {
+  const model = p.tensor * p.pipeline;
+  const data = p.data ?? (ranks ?? model) / model;
+  if (!Number.isInteger(data) || (ranks !== undefined && ranks !== data * model))
+    throw wrong(
+      `${section}: ${ranks} ranks = data ${Number.isInteger(data) ? data : data.toFixed(2)} × tensor ${p.tensor} × pipeline ${p.pipeline}`,
+      'the ranks are the product of the three, whole numbers all',
+    );
+  return {
+    mesh: { data, tensor: p.tensor, pipeline: p.pipeline },
+    chunks: p.chunks,
+    zero: p.zero,
+    sequence: p.sequence,
+    recompute: p.recompute,
+  };
+}
+
 /**
- * Rows that go through the model at once: they must divide the rows of a rank. Where the recipe leaves them open they also
- * divide half a batch, whatever the ranks, since one rank and two give the same bits only over the same micro-batches.
+ * Rows that go through the model at once: with the data ranks they must divide the batch. Where the recipe leaves them open
+ * they also divide half a batch, since meshes give the same bits only over the same micro-batches; a pipeline gets four a stage
+ * where there are so many rows.
  */
 export function microBatchOf(
   section: string,
-  p: { batch: number; ranks: number; micro_batch?: number | undefined },
+  p: { batch: number; micro_batch?: number | undefined },
+  { mesh, chunks }: ParallelOptions,
   sequence: number,
 ): number {
-  const mine = p.batch / p.ranks;
+  const { data, pipeline } = mesh;
+  const mine = p.batch / data;
   if (!Number.isInteger(mine))
-    throw wrong(`${section}: a batch of ${p.batch} for ${p.ranks} ranks`, 'the ranks must divide the batch');
+    throw wrong(`${section}: a batch of ${p.batch} for ${data} data ranks`, 'the data ranks must divide the batch');
   if (p.micro_batch !== undefined) {
     if (mine % p.micro_batch !== 0)
       throw wrong(
-        `${section}: a micro-batch of ${p.micro_batch} in ${mine} rows a rank`,
-        'micro_batch must divide batch / ranks',
+        `${section}: a micro-batch of ${p.micro_batch} in ${mine} rows a data rank`,
+        'micro_batch must divide batch / data',
       );
     return p.micro_batch;
   }
-  const whole = p.ranks === 1 && p.batch % 2 === 0 ? mine / 2 : mine;
+  const whole = data === 1 && p.batch % 2 === 0 ? mine / 2 : mine;
+  const fits = (rows: number) =>
+    whole % rows === 0 &&
+    (chunks === 1 || (mine / rows) % pipeline === 0) &&
+    (pipeline === 1 || mine / rows >= 4 * pipeline);
   let rows = Math.max(1, Math.min(whole, Math.floor(MICRO_BATCH_TOKENS / sequence)));
-  while (whole % rows !== 0) rows--;
+  while (rows > 1 && !fits(rows)) rows--;
   return rows;
 }
 
@@ -97,49 +129,43 @@ const adamOf = (p: PretrainSection['adam']) => ({
   weightDecay: p.weight_decay,
 });
 
-/** Threads of each rank on this machine: together they never ask for more cores than there are. */
-export function threadsOf(section: string, ranks: number, threads?: number): number {
-  const cores = availableParallelism();
-  if (ranks * (threads ?? 1) > cores)
-    throw wrong(
-      `${section}: ${ranks} ranks${threads ? ` with ${threads} threads each` : ''} on ${cores} cores`,
-      'threads × ranks must not be above the cores of the machine',
-    );
-  return threads ?? Math.max(1, Math.floor(cores / ranks));
-}
-
-/** What both trainings draw from their sections alike: the loop's plan and the session's shape. */
+/** What both trainings draw from their sections alike: the loop's plan and the learner's shape. */
 export function planOf(
   stage: 'pretrain' | 'finetune',
   p: Pick<
     PretrainSection,
-    'batch' | 'micro_batch' | 'ranks' | 'threads' | 'seed' | 'learning_rate' | 'adam' | 'clip'
+    'batch' | 'micro_batch' | 'ranks' | 'parallel' | 'threads' | 'seed' | 'learning_rate' | 'adam' | 'clip'
   > & {
     name: string;
     validation: { every: number };
   },
-  steps: number,
-  sequence: number,
-): { plan: LoopPlan; session: SessionOptions } {
-  const microBatch = microBatchOf(stage, p, sequence);
+  config: ModelConfig,
+  shape: { steps: number; sequence: number; documents: boolean },
+): { plan: LoopPlan; learner: LearnerOptions } {
+  const parallel = parallelOf(stage, p);
+  const { sequence } = shape;
+  const micro = microBatchOf(stage, p, parallel, sequence);
+  checkParallel(config, parallel, { batch: p.batch, micro, sequence });
   return {
     plan: {
       run: p.name,
-      steps,
+      steps: shape.steps,
       sequence,
       batch: p.batch,
-      microBatch,
-      rate: rateOf(p.learning_rate, steps),
+      microBatch: micro,
+      rate: rateOf(p.learning_rate, shape.steps),
       adam: adamOf(p.adam),
       clip: p.clip,
       validateEvery: p.validation.every,
     },
-    session: {
-      batch: microBatch,
+    learner: {
+      batch: micro,
       sequence,
-      threads: threadsOf(stage, p.ranks, p.threads),
+      documents: shape.documents,
+      threads: p.threads ?? 1,
       engine: 'cpu',
       seed: p.seed,
+      parallel,
     },
   };
 }

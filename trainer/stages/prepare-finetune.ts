@@ -48,9 +48,8 @@ export async function prepareFinetune(lake: string, p: FinetuneParams, inputs: I
   const steps = stepsOf(p, { batch: p.batch, sequence, count: samples.count, epochs: 3 });
   return {
     config,
-    ...planOf('finetune', p, steps, sequence),
+    ...planOf('finetune', p, config, { steps, sequence, documents: true }),
     samples,
-    documentMask: true,
     validation: validation.count === 0 ? null : { samples: validation, documentMask: true, bytesOf: null },
     vocabulary,
     weights: checkpoint,

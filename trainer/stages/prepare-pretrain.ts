@@ -24,11 +24,11 @@ export async function preparePretrain(lake: string, p: PretrainParams, inputs: I
   const samples = shuffledWindows(train, { ...windows, seed: p.seed });
   const validation = first(orderedWindows(held, windows), p.validation.windows);
   const steps = stepsOf(p, { batch: p.batch, sequence: p.sequence, count: samples.count, epochs: 1 });
+  const config = modelConfig(p.model, vocabulary.size, p.sequence);
   return {
-    config: modelConfig(p.model, vocabulary.size, p.sequence),
-    ...planOf('pretrain', p, steps, p.sequence),
+    config,
+    ...planOf('pretrain', p, config, { steps, sequence: p.sequence, documents: p.document_mask }),
     samples,
-    documentMask: p.document_mask,
     validation:
       validation.count === 0
         ? null

@@ -1,70 +1,173 @@
+import { GarnerError } from '../../core/errors.ts';
 import { compiledModule } from '../../core/root.ts';
 import type { Counts, Inputs, TaskContext } from '../../core/stage/index.ts';
-import { alone, type Collective } from '../collectives/collective.ts';
-import { parametersOf } from '../model/size.ts';
-import { launchRanks } from '../parallel/launch.ts';
-import { openDecoder, openSession } from '../session.ts';
-import { train } from './loop.ts';
+import { alone } from '../collectives/alone.ts';
+import type { World } from '../collectives/group.ts';
+import { createWorldMemory, type SharedWorld } from '../collectives/shared-memory/memory.ts';
+import type { RankReports } from '../parallel/launch/child.ts';
+import { threadsOfRank } from '../parallel/launch/cores.ts';
+import { meetingHere } from '../parallel/launch/external.ts';
+import type { Guest } from '../parallel/launch/guest.ts';
+import { runRanks } from '../parallel/launch/launcher.ts';
+import { meshOfFewer, withRestarts } from '../parallel/launch/restart.ts';
+import { launchSettings } from '../parallel/launch/settings.ts';
+import { hearStops, stopRequested } from '../parallel/launch/stop.ts';
+import { ranksOf, type Mesh } from '../parallel/mesh.ts';
+import { mailboxOf, openLearner } from '../parallel/open.ts';
+import { checkParallel } from '../parallel/options.ts';
+import { openDecoder } from '../session.ts';
+import { answersOf, trainWithGuests } from './guests.ts';
 import { prepareFinetune, type FinetuneParams } from './prepare-finetune.ts';
 import { preparePretrain, type PretrainParams } from './prepare-pretrain.ts';
-import { holdRun, openAt, resumePoint, runTraining, type Engine, type Training } from './training.ts';
+import {
+  finishTraining,
+  holdRun,
+  placeOfRun,
+  trainAsRank,
+  type Engine,
+  type RankParts,
+  type RunPlace,
+  type Training,
+} from './training.ts';
 
-/** A training stage and its parameters: plain data, so that another rank can make the same training of it. */
+/** A training stage and its parameters: plain data, so that another process can make the same training of it. */
 export type TrainingJob = { stage: 'pretrain'; params: PretrainParams } | { stage: 'finetune'; params: FinetuneParams };
 
-/** What another rank is told. */
+/** What each rank is told. */
 export interface TrainingOrder {
   job: TrainingJob;
   lake: string;
   inputs: Inputs;
-  /** Where the run goes on; null to begin. */
-  checkpoint: string | null;
+  place: RunPlace;
 }
 
-const engine: Engine = { open: openSession, decoder: openDecoder };
+/** The same where garner has started the ranks over shared memory. */
+export interface SharedOrder extends TrainingOrder {
+  world: SharedWorld;
+}
+
+const engine: Engine = { open: openLearner, decoder: openDecoder };
 
 /** Makes the training that a job asks for. */
-function prepare(job: TrainingJob, lake: string, inputs: Inputs): Promise<Training> {
-  switch (job.stage) {
-    case 'pretrain':
-      return preparePretrain(lake, job.params, inputs);
-    case 'finetune':
-      return prepareFinetune(lake, job.params, inputs);
-  }
+async function prepare(job: TrainingJob, lake: string, inputs: Inputs): Promise<Training> {
+  const training =
+    job.stage === 'pretrain'
+      ? await preparePretrain(lake, job.params, inputs)
+      : await prepareFinetune(lake, job.params, inputs);
+  const ranks = ranksOf(training.learner.parallel.mesh);
+  training.learner.threads = threadsOfRank(job.stage, ranks, job.params.threads);
+  return training;
 }
 
-/** Runs a training stage in this process and, where the recipe asks for more ranks, in others beside it. */
+/**
+ * Runs a training stage: in this process; or where the recipe asks for more ranks in others, which this one starts, watches
+ * and starts again; or as rank 0 of those that another launcher has started.
+ */
 export async function runOverRanks(job: TrainingJob, context: TaskContext): Promise<Counts> {
   const { lake, inputs } = context;
   const lock = await holdRun(context);
+  const unhear = hearStops();
   try {
     const training = await prepare(job, lake, inputs);
-    const checkpoint = resumePoint(context);
-    if (job.params.ranks === 1) return await runTraining(training, engine, alone(), checkpoint, context);
-    const order: TrainingOrder = { job, lake, inputs, checkpoint };
-    const floats = parametersOf(training.config);
-    const ranks = launchRanks(compiledModule('trainer/stages/rank'), job.params.ranks, floats, order);
-    try {
-      return await runTraining(training, engine, ranks.collective, checkpoint, context);
-    } catch (error) {
-      throw await ranks.explain(error);
-    } finally {
-      ranks.close();
-    }
+    training.found.notices.forEach((line) => context.notice(line));
+    const place = placeOfRun(context);
+    const ranks = ranksOf(training.learner.parallel.mesh);
+    const meeting = meetingHere();
+    const train = (world: World) => trainHere(training, { world, place, reports: context, stopRequested });
+    if (meeting) {
+      const mailbox = mailboxOf(training.config, training.learner);
+      const wanted = job.params.parallel.collectives;
+      await trainWithGuests(meeting, { job, lake, inputs, place }, { wanted, ranks, mailbox }, train);
+    } else if (ranks === 1) await train(alone());
+    else await trainInOthers(job, training, context);
+    return await finishTraining(training, place, context);
   } finally {
+    unhear();
     lock.release();
   }
 }
 
-/** The part of a rank other than 0: the same training, nothing written. */
-export async function followTraining(order: TrainingOrder, enter: () => Collective): Promise<void> {
-  const training = await prepare(order.job, order.lake, order.inputs);
-  const collective = enter();
-  const { session, from } = openAt(training, engine, collective, order.checkpoint);
-  const { samples, documentMask, validation, plan } = training;
+/** Starts all ranks as processes of this machine, and again where one dies and the settings allow. */
+async function trainInOthers(job: TrainingJob, training: Training, context: TaskContext): Promise<void> {
+  const { lake, inputs } = context;
+  const { mesh } = training.learner.parallel;
+  await withRestarts(
+    {
+      restarts: launchSettings().restarts,
+      mesh,
+      meshFor: (ranks) => meshOfFewer(mesh, ranks, (smaller) => fits(training, smaller)),
+      notice: (text) => context.notice(text),
+    },
+    async (now) => {
+      const spread = ranksOf(now) === ranksOf(mesh) ? job : withMesh(job, training, now);
+      const { config, learner } = await prepare(spread, lake, inputs);
+      const ranks = ranksOf(now);
+      const memory = createWorldMemory(ranks, { mailbox: mailboxOf(config, learner) });
+      try {
+        const order: SharedOrder = { job: spread, lake, inputs, place: placeOfRun(context), world: memory.place };
+        await runRanks({
+          module: compiledModule('trainer/stages/rank'),
+          ranks,
+          order,
+          fds: [memory.place.fd],
+          reports: context,
+          started: (rank, pid) => memory.expect(rank, pid),
+        });
+      } finally {
+        memory.close();
+      }
+    },
+  );
+}
+
+/** Whether a training can be spread so, with the micro-batches that it has: then data ranks more or less change no bit. */
+function fits({ config, plan, learner }: Training, mesh: Mesh): boolean {
   try {
-    await train({ session, collective, samples, documentMask, validation, plan, from });
-  } finally {
-    session.close();
+    const shape = { batch: plan.batch, micro: plan.microBatch, sequence: plan.sequence };
+    checkParallel(config, { ...learner.parallel, mesh }, shape);
+    return true;
+  } catch (error) {
+    if (error instanceof GarnerError) return false;
+    throw error;
   }
 }
+
+/** The same job over another mesh. */
+function withMesh(job: TrainingJob, { plan }: Training, mesh: Mesh): TrainingJob {
+  const change = <P extends TrainingJob['params']>(params: P): P => ({
+    ...params,
+    ranks: ranksOf(mesh),
+    parallel: { ...params.parallel, ...mesh },
+    micro_batch: plan.microBatch,
+  });
+  return job.stage === 'pretrain'
+    ? { stage: job.stage, params: change(job.params) }
+    : { stage: job.stage, params: change(job.params) };
+}
+
+/** Trains as one rank, and tells the others where this one cannot go on. */
+async function trainHere(training: Training, parts: RankParts): Promise<void> {
+  const { world } = parts;
+  try {
+    await trainAsRank(training, engine, parts);
+  } catch (error) {
+    world.abort();
+    throw error;
+  } finally {
+    world.close();
+  }
+}
+
+/** The part of one rank that another process leads. */
+export async function trainInRank(
+  order: TrainingOrder,
+  enter: () => World | Promise<World>,
+  reports: RankReports | null,
+): Promise<void> {
+  const training = await prepare(order.job, order.lake, order.inputs);
+  await trainHere(training, { world: await enter(), place: order.place, reports, stopRequested });
+}
+
+/** What a rank that another launcher has started answers to rank 0. */
+export const answerTraining = (rank: number): ((guest: Guest, question: unknown) => Promise<void>) =>
+  answersOf(rank, (order, enter) => trainInRank(order, enter, null));

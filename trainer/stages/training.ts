@@ -9,16 +9,21 @@ import type { Counts, TaskContext } from '../../core/stage/index.ts';
 import {
   checkCheckpoint,
   checkpointsIn,
+  lendTensors,
   loadCheckpoint,
   loadWeights,
   rotateCheckpoints,
   saveCheckpoint,
 } from '../checkpoint/checkpoint.ts';
-import type { Collective } from '../collectives/collective.ts';
+import type { World } from '../collectives/group.ts';
 import type { Samples } from '../loader/samples.ts';
+import { parametersOf } from '../model/size.ts';
+import { stoppedAt } from '../parallel/launch/stop.ts';
+import type { Learner } from '../parallel/learner.ts';
+import type { LearnerOptions } from '../parallel/open.ts';
 import { generate, textStream } from '../sample/generate.ts';
 import type { Vocabulary } from '../sample/vocabulary.ts';
-import type { Decoder, ModelConfig, SessionOptions, TrainingSession } from '../session.ts';
+import type { Decoder, ModelConfig } from '../session.ts';
 import { openJournal, readJournal } from './journal.ts';
 import { train, type LoopPlan, type Position } from './loop.ts';
 import type { Validation } from './validate.ts';
@@ -27,9 +32,8 @@ import type { Validation } from './validate.ts';
 export interface Training {
   config: ModelConfig;
   plan: LoopPlan;
-  session: SessionOptions;
+  learner: LearnerOptions;
   samples: Samples;
-  documentMask: boolean;
   validation: Validation | null;
   vocabulary: Vocabulary;
   /** Folder of a checkpoint whose weights it starts from; null for weights from the seed. */
@@ -50,9 +54,9 @@ export interface Training {
   found: { counts: Counts; notices: string[] };
 }
 
-/** The engine: replaced in tests. */
+/** What a model runs on: replaced in tests. */
 export interface Engine {
-  open(config: ModelConfig, options: SessionOptions): TrainingSession;
+  open(config: ModelConfig, options: LearnerOptions, world: World): Learner;
   decoder(
     config: ModelConfig,
     weights: (name: string) => Float32Array,
@@ -60,25 +64,29 @@ export interface Engine {
   ): Decoder;
 }
 
-/** The session of one rank, at the start or at a checkpoint. Each rank calls this alike. */
-export function openAt(
-  training: Training,
-  engine: Engine,
-  collective: Collective,
-  checkpoint: string | null,
-): { session: TrainingSession; from: Position } {
-  const options = { ...training.session, ...(collective.gradients ? { gradients: collective.gradients } : {}) };
-  const session = engine.open(training.config, options);
-  if (checkpoint !== null) {
-    const { step, samples, tokens } = loadCheckpoint(checkpoint, session);
-    return { session, from: { step, samples, tokens } };
-  }
-  if (training.weights !== null) loadWeights(training.weights, session);
-  return { session, from: { step: 0, samples: 0, tokens: 0 } };
+/** Where a run lies, as plain data: rank 0 may be another process than the one that has the task. */
+export interface RunPlace {
+  /** Folder of the run, absolute. */
+  run: string;
+  /** Folder of what is there until the run is done. */
+  scratch: string;
+  /** The stage's key. */
+  key: string;
+  /** Folder of the checkpoint that it goes on from; null to begin. */
+  checkpoint: string | null;
+}
+
+/** What a rank is told beside what it trains. */
+export interface RankParts {
+  world: World;
+  place: RunPlace;
+  /** Rank 0 reports; null on the others. */
+  reports: Pick<TaskContext, 'progress' | 'notice'> | null;
+  stopRequested: () => boolean;
 }
 
 /** Where the rows of a running training stand until it is done. */
-const journalPath = (context: TaskContext) => join(context.scratch, 'steps.jsonl');
+const journalPath = ({ scratch }: Pick<RunPlace, 'scratch'>) => join(scratch, 'steps.jsonl');
 
 /** Holds a run against the process that a kill may have left behind: waits until that one has let go. */
 export const holdRun = (context: TaskContext): Promise<Lock> =>
@@ -88,101 +96,158 @@ export const holdRun = (context: TaskContext): Promise<Lock> =>
   });
 
 /**
- * The checkpoint that a stopped run goes on from: the last one of this recipe that is whole and whose rows are all in the
- * journal; null to begin. A damaged one costs the steps since the one before, and a notice.
+ * Where a run lies, and the checkpoint that a stopped one goes on from: the last one of this recipe that is whole and whose
+ * rows are all in the journal. A damaged one costs the steps since the one before, and a notice.
  */
-export function resumePoint(context: TaskContext): string | null {
-  const folder = join(context.folder('runs'), 'checkpoints');
-  const rows = readJournal<Step>(journalPath(context)).length;
-  for (const { step, path } of checkpointsIn(folder).toReversed()) {
+export function placeOfRun(context: TaskContext): RunPlace {
+  const place = { run: context.folder('runs'), scratch: context.scratch, key: context.key() };
+  return { ...place, checkpoint: resumePoint(place, context.notice) };
+}
+
+function resumePoint(place: Omit<RunPlace, 'checkpoint'>, notice: (text: string) => void): string | null {
+  const rows = readJournal<Step>(journalPath(place)).length;
+  for (const { step, path } of checkpointsIn(join(place.run, 'checkpoints')).toReversed()) {
     if (step > rows) continue;
     try {
-      if (checkCheckpoint(path).recipe === context.key()) return path;
+      if (checkCheckpoint(path).recipe === place.key) return path;
     } catch (error) {
       if (!(error instanceof GarnerError)) throw error;
-      context.notice(`the checkpoint at step ${step} is damaged and is made again: ${error.message}`);
+      notice(`the checkpoint at step ${step} is damaged and is made again: ${error.message}`);
     }
   }
   return null;
 }
 
 /**
- * Rank 0's side of a training: rows into a journal, samples, checkpoints, progress; at the end `runs/<key>/steps.parquet`.
- * A killed run that is started again makes the same rows, samples and checkpoints to the last bit. Seconds stand in
- * timing.jsonl, which is no output.
+ * Trains on one rank; all ranks call this alike. Rank 0 writes rows into a journal, samples and checkpoints into the run's
+ * folder; seconds stand in timing.jsonl, which is no output. A killed run that is started again makes the same rows, samples
+ * and checkpoints, on the same mesh to the last bit. Throws stoppedAt once the checkpoint of a requested stop stands.
  */
-export async function runTraining(
+export async function trainAsRank(training: Training, engine: Engine, parts: RankParts): Promise<void> {
+  const { world, place, reports } = parts;
+  const { plan } = training;
+  const learner = engine.open(training.config, training.learner, world);
+  try {
+    const from = startOf(training, learner, place.checkpoint);
+    if (reports && from.step > 0) reports.notice(`${plan.run} goes on after step ${from.step}`);
+    const writer = world.rank === 0 ? openWriter(training, engine, learner, place, from, reports) : null;
+    let last: Position = from;
+    try {
+      await train({
+        learner,
+        world,
+        samples: training.samples,
+        validation: training.validation,
+        plan,
+        from,
+        stopRequested: parts.stopRequested,
+        async after(row, position, seconds, stop) {
+          last = position;
+          writer?.row(row, seconds, world.ranks);
+          if (isDue(row.step, training.sampling.every, plan) && training.sampling.prompts.length > 0) {
+            if (writer) writer.sample(row.step);
+            else for (const { name } of learner.tensors) learner.collect(name, 'weight');
+          }
+          if (!stop && !isDue(row.step, training.checkpoint.every, plan)) return;
+          if (writer) await writer.checkpoint(position);
+          else lendTensors(learner);
+        },
+      });
+    } finally {
+      writer?.close();
+    }
+    // No rank leaves, and takes its memory along, while another still reads it.
+    world.barrier();
+    if (last.step < plan.steps) throw stoppedAt(plan.run, last.step);
+  } finally {
+    learner.close();
+  }
+}
+
+/** Every so many steps, and at the last one. */
+const isDue = (step: number, every: number, { steps }: LoopPlan) => step === steps || step % every === 0;
+
+/** Puts a learner at a checkpoint, or at the start. */
+function startOf(training: Training, learner: Learner, checkpoint: string | null): Position {
+  if (checkpoint !== null) {
+    const { step, samples, tokens } = loadCheckpoint(checkpoint, learner);
+    return { step, samples, tokens };
+  }
+  if (training.weights !== null) loadWeights(training.weights, learner);
+  return { step: 0, samples: 0, tokens: 0 };
+}
+
+/** Rank 0's hand: all that a running training leaves behind. */
+function openWriter(
   training: Training,
   engine: Engine,
-  collective: Collective,
-  checkpoint: string | null,
-  context: TaskContext,
-): Promise<Counts> {
-  const run = context.folder('runs');
-  const checkpoints = join(run, 'checkpoints');
-  const { session, from } = openAt(training, engine, collective, checkpoint);
-  training.found.notices.forEach(context.notice);
-  if (from.step > 0) context.notice(`${training.plan.run} goes on after step ${from.step}`);
-  const journal = openJournal<Step>(journalPath(context), from.step);
-  const timing = openJournal<Timing>(join(run, 'timing.jsonl'), from.step);
-  const lines = openJournal<SampleRow>(join(run, 'samples.jsonl'), from.step);
+  learner: Learner,
+  place: RunPlace,
+  from: Position,
+  reports: RankParts['reports'],
+) {
+  const { plan } = training;
+  const checkpoints = join(place.run, 'checkpoints');
+  const journal = openJournal<Step>(journalPath(place), from.step);
+  const timing = openJournal<Timing>(join(place.run, 'timing.jsonl'), from.step);
+  const lines = openJournal<SampleRow>(join(place.run, 'samples.jsonl'), from.step);
   const pace = openPace();
+  const regular = (step: number) => isDue(step, training.checkpoint.every, plan);
   rotateCheckpoints(checkpoints, Infinity);
-  try {
-    await train({
-      session,
-      collective,
-      samples: training.samples,
-      documentMask: training.documentMask,
-      validation: training.validation,
-      plan: training.plan,
-      from,
-      async after(row, position, seconds) {
-        const { step } = row;
-        const last = step === training.plan.steps;
-        journal.append(row);
-        timing.append({ step, seconds, tokens_per_second: tokensOf(training.plan) / seconds });
-        context.progress(step, training.plan.steps, pace(row, training.plan, seconds));
-        if (last || step % training.sampling.every === 0)
-          for (const line of sampleLines(training, engine, session)) lines.append({ step, ...line });
-        if (!last && step % training.checkpoint.every !== 0) return;
-        journal.flush();
-        lines.flush();
-        await saveCheckpoint(checkpoints, {
-          session,
-          state: { ...position, seed: training.session.seed, recipe: context.key() },
-          end: training.end,
-          beside: training.beside,
-        });
-        rotateCheckpoints(checkpoints, training.checkpoint.keep);
-      },
-    });
-    rotateCheckpoints(checkpoints, training.checkpoint.keep);
-  } finally {
-    journal.close();
-    timing.close();
-    lines.close();
-    session.close();
-  }
-  const rows = readJournal<Step>(journalPath(context));
+  return {
+    row(row: Step, seconds: number, ranks: number) {
+      journal.append(row);
+      timing.append({ step: row.step, seconds, tokens_per_second: tokensOf(plan) / seconds, ranks });
+      reports?.progress(row.step, plan.steps, pace(row, plan, seconds));
+    },
+    sample(step: number) {
+      for (const line of sampleLines(training, engine, learner)) lines.append({ step, ...line });
+    },
+    async checkpoint(position: Position) {
+      journal.flush();
+      lines.flush();
+      await saveCheckpoint(checkpoints, {
+        learner,
+        state: { ...position, seed: training.learner.seed, recipe: place.key },
+        end: training.end,
+        beside: training.beside,
+      });
+      if (regular(position.step)) rotateCheckpoints(checkpoints, training.checkpoint.keep, regular);
+    },
+    close() {
+      journal.close();
+      timing.close();
+      lines.close();
+    },
+  };
+}
+
+/** When all ranks are done: `runs/<key>/steps.parquet`, the files of the run as output, and its facts. */
+export async function finishTraining(training: Training, place: RunPlace, context: TaskContext): Promise<Counts> {
+  const { run } = place;
+  const checkpoints = join(run, 'checkpoints');
+  rotateCheckpoints(checkpoints, training.checkpoint.keep);
+  const rows = readJournal<Step>(journalPath(place));
   await writeOutputs(context, run, rows);
+  const parameters = parametersOf(training.config);
   context.facts({
     name: training.plan.run,
     steps: rows.length,
     tokens: rows.at(-1)!.tokens,
-    parameters: session.parameters,
+    parameters,
     loss: { first: rows[0]!.loss, last: meanOfLast(rows) },
     validation_loss: rows.at(-1)!.validation_loss,
     bits_per_byte: rows.at(-1)!.bits_per_byte,
     checkpoint: relative(context.lake, checkpointsIn(checkpoints).at(-1)!.path),
   });
-  return { ...training.found.counts, steps: rows.length, tokens: rows.at(-1)!.tokens, parameters: session.parameters };
+  return { ...training.found.counts, steps: rows.length, tokens: rows.at(-1)!.tokens, parameters };
 }
 
 interface Timing {
   step: number;
   seconds: number;
   tokens_per_second: number;
+  ranks: number;
 }
 
 interface SampleRow {
@@ -211,15 +276,14 @@ async function writeOutputs(context: TaskContext, run: string, rows: readonly St
 }
 
 /** A line for each prompt, from the weights as they are. */
-function sampleLines(training: Training, engine: Engine, session: TrainingSession): { prompt: string; text: string }[] {
+function sampleLines(training: Training, engine: Engine, learner: Learner): { prompt: string; text: string }[] {
   const { sampling, vocabulary, config } = training;
   const ends = [...new Set([training.end, vocabulary.endOfText])];
-  if (sampling.prompts.length === 0) return [];
-  const byName = new Map(session.tensors.map((t) => [t.name, t.weight]));
+  const byName = new Map(learner.tensors.map(({ name }) => [name, learner.collect(name, 'weight')!]));
   const decoder = engine.decoder(config, (name) => byName.get(name) ?? byName.get('model.embed_tokens.weight')!, {
     length: config.context,
-    threads: training.session.threads,
-    engine: training.session.engine,
+    threads: training.learner.threads,
+    engine: training.learner.engine,
   });
   const rows = sampling.prompts.map(({ text: prompt, ids }, sequence) => {
     const decode = textStream();
@@ -229,7 +293,7 @@ function sampleLines(training: Training, engine: Engine, session: TrainingSessio
       temperature: sampling.temperature,
       topK: sampling.topK,
       topP: 1,
-      seed: training.session.seed,
+      seed: training.learner.seed,
       sequence,
       stop: ends,
       never: vocabulary.specials.filter((id) => !ends.includes(id)),

@@ -1,6 +1,5 @@
-import type { Collective } from '../collectives/collective.ts';
-import { openBatch, type Samples } from '../loader/samples.ts';
-import type { TrainingSession } from '../session.ts';
+import { openBatch, type Batch, type Samples } from '../loader/samples.ts';
+import type { Learner } from '../parallel/learner.ts';
 
 /** What a model is measured on. */
 export interface Validation {
@@ -17,42 +16,34 @@ export interface Measured {
   bitsPerByte: number | null;
 }
 
-interface Parts {
-  session: TrainingSession;
-  collective: Collective;
-  plan: { sequence: number; microBatch: number };
-}
-
 /**
- * Loss on all samples of a validation, in their order; each rank takes every ranks-th micro-batch. Where bytes are counted,
- * special tokens are nobody's target, so that both sums are over the same targets. Null without targets.
+ * Loss on all samples of a validation, over all data ranks. Where bytes are counted, special tokens are nobody's target, so
+ * that both sums are over the same targets. Null without targets.
  */
-export function measure(validation: Validation, { session, collective, plan }: Parts): Measured | null {
+export function measure(
+  validation: Validation,
+  learner: Learner,
+  plan: { sequence: number; microBatch: number },
+): Measured | null {
   const { samples, bytesOf } = validation;
-  const batch = openBatch(plan.microBatch, plan.sequence, validation.documentMask);
-  const sums = [0, 0];
-  let tokens = 0;
-  let bytes = 0;
-  const micro = Math.ceil(samples.count / plan.microBatch);
-  for (let m = collective.rank; m < micro; m += collective.ranks) {
-    const first = m * plan.microBatch;
-    for (let i = 0; i < plan.microBatch; i++) {
-      if (first + i < samples.count) samples.fill(first + i, batch, i);
-      else batch.targets.fill(-1, i * plan.sequence, (i + 1) * plan.sequence);
+  const { microBatch, sequence } = plan;
+  const fill = (slot: number, into: Batch): number => {
+    const first = slot * microBatch;
+    for (let i = 0; i < microBatch; i++) {
+      if (first + i < samples.count) samples.fill(first + i, into, i);
+      else into.targets.fill(-1, i * sequence, (i + 1) * sequence);
     }
-    if (bytesOf) bytes += leaveOutSpecial(batch.targets, bytesOf);
-    const part = session.evaluate(batch.tokens, batch.targets, batch.documents ?? undefined);
-    // One rank adds up the even and the odd ones apart, as two ranks do: then both give the same bits.
-    sums[m % 2]! += part.lossSum;
-    tokens += part.tokens;
-  }
-  const [lossSum, allTokens, allBytes] = collective.sum([sums[0]! + sums[1]!, tokens, bytes]) as [
-    number,
-    number,
-    number,
-  ];
-  if (allTokens === 0) return null;
-  return { loss: lossSum / allTokens, bitsPerByte: bytesOf && allBytes > 0 ? lossSum / (Math.LN2 * allBytes) : null };
+    return bytesOf ? leaveOutSpecial(into.targets, bytesOf) : 0;
+  };
+  const slots = Math.ceil(samples.count / microBatch);
+  const { lossSum, tokens } = learner.evaluate(slots, fill);
+  if (tokens === 0) return null;
+  if (!bytesOf) return { loss: lossSum / tokens, bitsPerByte: null };
+  // A rank of a mesh sees some slots only, so each counts the bytes of all by itself.
+  const batch = openBatch(microBatch, sequence, validation.documentMask);
+  let bytes = 0;
+  for (let slot = 0; slot < slots; slot++) bytes += fill(slot, batch);
+  return { loss: lossSum / tokens, bitsPerByte: bytes > 0 ? lossSum / (Math.LN2 * bytes) : null };
 }
 
 /** Counts the bytes of the targets and takes those without any out. */

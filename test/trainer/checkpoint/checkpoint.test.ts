@@ -13,40 +13,50 @@ import {
 import { fromHuggingFace, readConfig, toHuggingFace } from '../../../trainer/checkpoint/config.ts';
 import { openSafetensors } from '../../../trainer/checkpoint/safetensors.ts';
 import { configOfDepth } from '../../../trainer/model/config.ts';
-import { openSession, type TrainingSession } from '../../../trainer/session.ts';
+import { alone } from '../../../trainer/collectives/alone.ts';
+import type { Learner } from '../../../trainer/parallel/learner.ts';
+import { openLearner, type LearnerOptions } from '../../../trainer/parallel/open.ts';
+import { ALONE } from '../../../trainer/parallel/options.ts';
 import { bigramConfig, openBigram } from '../fake-session.ts';
 
 let folder = '';
 beforeAll(() => void (folder = mkdtempSync(join(tmpdir(), 'garner-checkpoint-'))));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const parts = (session: TrainingSession, step: number): CheckpointParts => ({
-  session,
+const options: LearnerOptions = {
+  batch: 2,
+  sequence: 8,
+  threads: 1,
+  engine: 'cpu',
+  seed: 5,
+  documents: false,
+  parallel: ALONE,
+};
+
+const parts = (learner: Learner, step: number): CheckpointParts => ({
+  learner,
   state: { step, samples: step * 8, tokens: step * 100, seed: 3, recipe: 'abc' },
   end: 2,
   beside: { 'tokenizer.json': '{"a":1}' },
 });
 
-/** A session after a few updates, so that its moments are no zeros. */
-function trained(steps: number): TrainingSession {
+/** A learner after a few updates, so that its moments are no zeros. */
+function trained(steps: number): Learner {
   const config = configOfDepth(1, { vocabulary: 50, context: 8, width: 16, heads: 4, keyValueHeads: 2, headSize: 4 });
-  const session = openSession(config, { batch: 2, sequence: 8, threads: 1, engine: 'cpu', seed: 5 });
-  learn(session, 1, steps);
-  return session;
+  const learner = openLearner(config, options, alone());
+  learn(learner, 1, steps);
+  return learner;
 }
 
-function learn(session: TrainingSession, from: number, to: number): number[] {
+function learn(learner: Learner, from: number, to: number): number[] {
   const losses: number[] = [];
   for (let step = from; step <= to; step++) {
-    const tokens = Int32Array.from({ length: 16 }, (_, i) => (i * 7 + step * 3) % 50);
-    session.zeroGradients();
-    losses.push(
-      session.forwardBackward(
-        tokens,
-        tokens.map((t) => (t + 7) % 50),
-      ).lossSum,
-    );
-    session.update({
+    const { lossSum } = learner.accumulate(1, (_, into) => {
+      into.tokens.forEach((_t, i, t) => (t[i] = (i * 7 + step * 3) % 50));
+      into.targets.set(into.tokens.map((t) => (t + 7) % 50));
+    });
+    losses.push(lossSum);
+    learner.update({
       step,
       learningRate: 1e-2,
       gradientScale: 1 / 16,
@@ -60,23 +70,23 @@ function learn(session: TrainingSession, from: number, to: number): number[] {
   return losses;
 }
 
-test('a session goes on from a checkpoint as if it had never stopped', async () => {
-  const session = trained(4);
-  const path = await saveCheckpoint(join(folder, 'goes-on'), parts(session, 4));
-  const undisturbed = learn(session, 5, 9);
+test('a learner goes on from a checkpoint as if it had never stopped', async () => {
+  const learner = trained(4);
+  const path = await saveCheckpoint(join(folder, 'goes-on'), parts(learner, 4));
+  const undisturbed = learn(learner, 5, 9);
   const fresh = trained(0);
-  expect(loadCheckpoint(path, fresh)).toMatchObject(parts(session, 4).state);
+  expect(loadCheckpoint(path, fresh)).toMatchObject(parts(learner, 4).state);
   expect(learn(fresh, 5, 9)).toEqual(undisturbed);
-  expect(Buffer.from(fresh.weights.buffer, fresh.weights.byteOffset, fresh.weights.byteLength)).toEqual(
-    Buffer.from(session.weights.buffer, session.weights.byteOffset, session.weights.byteLength),
-  );
-  session.close();
+  for (const { name } of learner.tensors)
+    for (const kind of ['weight', 'first', 'second'] as const)
+      expect(fresh.collect(name, kind), `${kind} of ${name}`).toEqual(learner.collect(name, kind));
+  learner.close();
   fresh.close();
 });
 
 test('the files are those that Hugging Face’s readers expect', async () => {
-  const session = trained(1);
-  const path = await saveCheckpoint(join(folder, 'files'), parts(session, 1));
+  const learner = trained(1);
+  const path = await saveCheckpoint(join(folder, 'files'), parts(learner, 1));
   expect(readdirSync(path)).toEqual([
     'config.json',
     'model.safetensors',
@@ -113,35 +123,35 @@ test('the files are those that Hugging Face’s readers expect', async () => {
   expect(file.tensors.get('model.layers.0.self_attn.k_proj.weight')!.shape).toEqual([8, 16]);
   file.close();
   const config = readConfig(join(path, 'config.json'));
-  expect(config).toEqual(session.config);
+  expect(config).toEqual(learner.config);
   const model = openModel(path, config);
   expect(model.weights('lm_head.weight')).toEqual(model.weights('model.embed_tokens.weight'));
   model.close();
-  session.close();
+  learner.close();
 });
 
 test('a checkpoint appears whole or not at all; old ones and leftovers go', async () => {
   const at = join(folder, 'rotate');
-  const session = openBigram(bigramConfig(5), { seed: 1 });
-  for (const step of [10, 20, 30]) await saveCheckpoint(at, parts(session, step));
+  const learner = openBigram(bigramConfig(5), options);
+  for (const step of [10, 20, 30]) await saveCheckpoint(at, parts(learner, step));
   mkdirSync(join(at, 'step-00000040.tmp-1-0'));
   writeFileSync(join(at, 'step-00000040.tmp-1-0', 'model.safetensors'), 'half');
   expect(checkpointsIn(at).map((c) => c.step)).toEqual([10, 20, 30]);
   rotateCheckpoints(at, 2);
   expect(readdirSync(at)).toEqual(['step-00000020', 'step-00000030']);
-  const broken = { ...parts(session, 40), beside: { '\0': 'no such name' } };
+  const broken = { ...parts(learner, 40), beside: { '\0': 'no such name' } };
   await expect(saveCheckpoint(at, broken)).rejects.toThrow();
   expect(readdirSync(at)).toEqual(['step-00000020', 'step-00000030']);
 });
 
 test('weights of another shape are refused by name', async () => {
-  const path = await saveCheckpoint(join(folder, 'shapes'), parts(openBigram(bigramConfig(5), { seed: 1 }), 1));
-  expect(() => loadCheckpoint(path, openBigram(bigramConfig(6), { seed: 1 }))).toThrow(
+  const path = await saveCheckpoint(join(folder, 'shapes'), parts(openBigram(bigramConfig(5), options), 1));
+  expect(() => loadCheckpoint(path, openBigram(bigramConfig(6), options))).toThrow(
     'tensor "model.embed_tokens.weight" is [5, 5], the model needs [6, 6]',
   );
-  const session = trained(0);
-  expect(() => loadCheckpoint(path, session)).toThrow(/is \[5, 5\], the model needs \[50, 16\]/);
-  session.close();
+  const learner = trained(0);
+  expect(() => loadCheckpoint(path, learner)).toThrow(/is \[5, 5\], the model needs \[50, 16\]/);
+  learner.close();
 });
 
 const llama = toHuggingFace(configOfDepth(2, { vocabulary: 100, context: 64 }), 1);

@@ -19,9 +19,9 @@ const write = (name: string, header: string, data: number | Uint8Array, length =
 test('what is written is read back to the last bit, NaN and infinities too; the same tensors give the same bytes', () => {
   const odd = Float32Array.of(1.1, -0, Infinity, -Infinity, NaN, 1e-45);
   const tensors = [
-    { name: 'b.weight', shape: [2, 3], data: odd },
-    { name: 'a.weight', shape: [], data: Float32Array.of(7) },
-    { name: 'empty', shape: [0, 4], data: new Float32Array() },
+    { name: 'b.weight', shape: [2, 3], data: () => odd },
+    { name: 'a.weight', shape: [], data: () => Float32Array.of(7) },
+    { name: 'empty', shape: [0, 4], data: () => new Float32Array() },
   ];
   const [one, two] = [join(folder, 'one'), join(folder, 'two')];
   writeSafetensors(one, tensors);

@@ -29,7 +29,7 @@ async function lakeWithOrder(name: string, over: object = {}): Promise<string> {
   return lake;
 }
 
-type Moment = ['step' | 'write' | 'rename', number];
+type Moment = ['step' | 'write' | 'rename' | 'after', number];
 
 /** Runs the order in a process that kills itself at a moment, counted from its own start; how it ended. */
 const runOrder = (lake: string, kill?: Moment): Promise<string> =>
@@ -92,16 +92,17 @@ test.concurrent('killed before each rename of its end: the same files', async ()
 });
 
 test.concurrent('two ranks: the losses and weights of one, and after a kill the same files, all to the last bit', async () => {
-  const one = await lakeWithOrder('one');
-  const two = await lakeWithOrder('two', { ranks: 2 });
-  const killed = await lakeWithOrder('two-killed', { ranks: 2 });
+  const long = { steps: 400, checkpoint: { every: 40, keep: 2 } };
+  const one = await lakeWithOrder('one', long);
+  const two = await lakeWithOrder('two', { ...long, ranks: 2 });
+  const killed = await lakeWithOrder('two-killed', { ...long, ranks: 2 });
   expect(await runOrder(one)).toBe('exit 0');
   expect(await runOrder(two)).toBe('exit 0');
   const files = outputs(one);
   expect(await rowsOf(two)).toEqual(await rowsOf(one));
   for (const [name, content] of Object.entries(outputs(two)))
     if (/model|optimizer|samples|steps/.test(name)) expect([name, content === files[name]]).toEqual([name, true]);
-  for (const steps of [18, 25]) expect(await runOrder(killed, ['step', steps])).toBe('SIGKILL');
+  for (const step of [50, 200]) expect(await runOrder(killed, ['after', step])).toBe('SIGKILL');
   expect(await runOrder(killed)).toBe('exit 0');
   expect(outputs(killed)).toEqual(outputs(two));
 });

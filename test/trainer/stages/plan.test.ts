@@ -1,8 +1,7 @@
-import { availableParallelism } from 'node:os';
 import { expect, test } from 'vitest';
 import { parametersOf } from '../../../trainer/model/size.ts';
 import { finetuneSection, pretrainSection } from '../../../trainer/recipe.ts';
-import { microBatchOf, modelConfig, rateOf, stepsOf, threadsOf } from '../../../trainer/stages/plan.ts';
+import { microBatchOf, modelConfig, parallelOf, rateOf, stepsOf } from '../../../trainer/stages/plan.ts';
 
 const model = (over: object = {}) => pretrainSection.parse({ model: over }).model;
 
@@ -37,31 +36,49 @@ test.each([
   expect(stepsOf(p, { batch: 8, sequence: 64, count: 200, epochs: 1 })).toBe(steps);
 });
 
+const section = (over: object) => pretrainSection.parse(over);
+
 test.each([
-  [{ batch: 16, ranks: 1 }, 256, 8],
-  [{ batch: 15, ranks: 1 }, 256, 15],
-  [{ batch: 16, ranks: 1 }, 1024, 4],
-  [{ batch: 12, ranks: 1 }, 512, 6],
-  [{ batch: 7, ranks: 1 }, 1024, 1],
+  [{ batch: 16 }, 256, 8],
+  [{ batch: 15 }, 256, 15],
+  [{ batch: 16 }, 1024, 4],
+  [{ batch: 12 }, 512, 6],
+  [{ batch: 7 }, 1024, 1],
   [{ batch: 16, ranks: 2 }, 256, 8],
   [{ batch: 16, ranks: 2, micro_batch: 2 }, 256, 2],
-  [{ batch: 4, ranks: 1 }, 100_000, 1],
-])('rows at once of %j with %d tokens a row: %d', (p, sequence, rows) => {
-  expect(microBatchOf('pretrain', p, sequence)).toBe(rows);
+  [{ batch: 4 }, 100_000, 1],
+  [{ batch: 32, parallel: { pipeline: 2 } }, 256, 4],
+  [{ batch: 8, parallel: { pipeline: 4 } }, 256, 1],
+  [{ batch: 24, parallel: { pipeline: 2, chunks: 2 } }, 256, 3],
+])('rows at once of %j with %d tokens a row: %d', (over, sequence, rows) => {
+  const p = section(over);
+  expect(microBatchOf('pretrain', p, parallelOf('pretrain', p), sequence)).toBe(rows);
+});
+
+test.each([
+  [{}, { data: 1, tensor: 1, pipeline: 1 }],
+  [{ ranks: 8 }, { data: 8, tensor: 1, pipeline: 1 }],
+  [
+    { ranks: 8, parallel: { tensor: 2, pipeline: 2 } },
+    { data: 2, tensor: 2, pipeline: 2 },
+  ],
+  [{ parallel: { tensor: 4 } }, { data: 1, tensor: 4, pipeline: 1 }],
+  [{ parallel: { data: 3, pipeline: 2 } }, { data: 3, tensor: 1, pipeline: 2 }],
+])('the mesh of %j', (over, mesh) => {
+  expect(parallelOf('pretrain', section(over)).mesh).toEqual(mesh);
+});
+
+test.each([
+  [{ ranks: 6, parallel: { tensor: 4 } }, '6 ranks = data 1.50 × tensor 4 × pipeline 1'],
+  [{ ranks: 4, parallel: { data: 1, tensor: 2 } }, '4 ranks = data 1 × tensor 2 × pipeline 1'],
+])('ranks that no mesh has: %j', (over, message) => {
+  expect(() => parallelOf('pretrain', section(over))).toThrow(message);
 });
 
 test('the warm-up is a twentieth of the steps, at most 200, and never longer than the run', () => {
   const rate = pretrainSection.parse({}).learning_rate;
   expect([10, 100, 1000, 100_000].map((steps) => rateOf(rate, steps).warmup)).toEqual([1, 5, 50, 200]);
   expect(rateOf({ ...rate, warmup: 500 }, 100).warmup).toBe(100);
-});
-
-test('threads and ranks never ask for more cores than there are', () => {
-  const cores = availableParallelism();
-  expect(threadsOf('pretrain', 1)).toBe(cores);
-  expect(threadsOf('pretrain', 1, 1)).toBe(1);
-  expect(() => threadsOf('pretrain', cores + 1)).toThrow(`${cores + 1} ranks on ${cores} cores`);
-  expect(() => threadsOf('pretrain', 1, cores + 1)).toThrow(`with ${cores + 1} threads each on ${cores} cores`);
 });
 
 test.each([
@@ -71,6 +88,8 @@ test.each([
   [pretrainSection, { batch: 0 }],
   [pretrainSection, { name: '../x' }],
   [pretrainSection, { adam: { beta1: 1 } }],
+  [pretrainSection, { parallel: { tensor: 0 } }],
+  [pretrainSection, { parallel: { zero: 3 } }],
   [finetuneSection, { from: 'x' }],
   [finetuneSection, { validation: { share: 0.9 } }],
 ])('a recipe that says %#: %j is refused', (section, value) => {

@@ -38,11 +38,11 @@ test('a small model learns, and its rows add up', async () => {
   expect(readdirSync(join(lake, 'runs/testkey/checkpoints'))).toEqual(['step-00000020', 'step-00000024']);
 });
 
-test('threads are in no key; everything else in the section is', () => {
+test('how ranks share the work is in no key; everything else in the section is', () => {
   const params = (over: object) => pretrain.params({ name: 'toy', pretrain: toyPretrain(over) });
   const unit = (over: object) => JSON.stringify(pretrain.units!(params(over)));
-  expect(unit({ threads: 2 })).toBe(unit({}));
-  for (const over of [{ ranks: 2 }, { seed: 2 }, { steps: 25 }, { clip: 2 }, { sample: { prompts: ['x'] } }])
+  for (const over of [{ threads: 2 }, { ranks: 2 }, { parallel: { tensor: 2 } }]) expect(unit(over)).toBe(unit({}));
+  for (const over of [{ seed: 2 }, { steps: 25 }, { clip: 2 }, { sample: { prompts: ['x'] } }])
     expect(unit(over)).not.toBe(unit({}));
   expect(pretrain.params({ name: 'toy' })).toBeNull();
   expect(pretrain.inputs).toEqual(['tokenizer', 'shards']);
@@ -54,9 +54,9 @@ test('two threads give the bits of one', async () => {
 });
 
 test.each([
-  [{ ranks: 3 }, 'a batch of 8 for 3 ranks'],
-  [{ micro_batch: 3 }, 'a micro-batch of 3 in 8 rows a rank'],
-  [{ threads: 4096 }, '1 ranks with 4096 threads each on'],
+  [{ ranks: 3 }, 'a batch of 8 for 3 data ranks'],
+  [{ micro_batch: 3 }, 'a micro-batch of 3 in 8 rows a data rank'],
+  [{ threads: 4096 }, '1 ranks × 4096 threads = 4096 on'],
   [{ model: { width: 30, heads: 4 } }, '30 channels in 4 heads'],
   [{ model: { width: 64, heads: 4, kv_heads: 3 } }, '4 heads cannot share 3'],
   [{ sequence: 100_000 }, 'the train split has'],

@@ -1,5 +1,6 @@
 // Runs one task of a training stage in a process that kills itself where it is told:
-// node run-task.mjs DIST ORDER.json [KIND COUNT], at the COUNT-th "step", "write" (half of it done) or "rename".
+// node run-task.mjs DIST ORDER.json [KIND COUNT], at the COUNT-th "step", "write" (half of it done) or "rename",
+// or "after" step COUNT, where ranks of their own report now and then.
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { pathToFileURL } from 'node:url';
@@ -27,8 +28,8 @@ const { runTask } = await load('core/stage/task');
 const { default: stage } = await load(order.module);
 try {
   await runTask(stage, order, {
-    progress() {
-      if (isIt('step')) die();
+    progress(done) {
+      if (isIt('step') || (kind === 'after' && done >= left)) die();
     },
     notice() {},
   });

@@ -4,10 +4,18 @@ import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { readTable } from '../../../core/lake/parquet.ts';
 import { steps as stepsTable, type Step } from '../../../core/records/index.ts';
-import { alone } from '../../../trainer/collectives/collective.ts';
+import { alone } from '../../../trainer/collectives/alone.ts';
 import { orderedWindows, shuffledWindows, type TokenStream } from '../../../trainer/loader/windows.ts';
+import { parametersOf } from '../../../trainer/model/size.ts';
 import { byteCounts, type Vocabulary } from '../../../trainer/sample/vocabulary.ts';
-import { resumePoint, runTraining, type Engine, type Training } from '../../../trainer/stages/training.ts';
+import { ALONE } from '../../../trainer/parallel/options.ts';
+import {
+  finishTraining,
+  placeOfRun,
+  trainAsRank,
+  type Engine,
+  type Training,
+} from '../../../trainer/stages/training.ts';
 import { testContext, type TestContext } from '../context.ts';
 import { bigramConfig, openBigram, openBigramDecoder } from '../fake-session.ts';
 
@@ -57,9 +65,16 @@ function training(over: Partial<Training['plan']> = {}): Training {
       validateEvery: 10,
       ...over,
     },
-    session: { batch: 4, sequence: 16, threads: 1, engine: 'reference', seed: 7 },
+    learner: {
+      batch: 4,
+      sequence: 16,
+      threads: 1,
+      engine: 'reference',
+      seed: 7,
+      documents: true,
+      parallel: ALONE,
+    },
     samples: shuffledWindows(streamOf(corpus(3000, 1)), { ...options, seed: 7 }),
-    documentMask: true,
     validation: {
       samples: orderedWindows(streamOf(corpus(200, 2)), options),
       documentMask: true,
@@ -81,8 +96,17 @@ function training(over: Partial<Training['plan']> = {}): Training {
   };
 }
 
-const runIt = (context: TestContext, over: Partial<Training['plan']> = {}) =>
-  runTraining(training(over), engine, alone(), resumePoint(context), context);
+async function runIt(
+  context: TestContext,
+  over: Partial<Training['plan']> = {},
+  { use = engine, stopRequested = () => false }: { use?: Engine; stopRequested?: () => boolean } = {},
+) {
+  const what = training(over);
+  if (over.microBatch) what.learner.batch = over.microBatch;
+  const place = placeOfRun(context);
+  await trainAsRank(what, use, { world: alone(), place, reports: context, stopRequested });
+  return finishTraining(what, place, context);
+}
 
 /** All files of the run by name, timing aside. */
 const outputs = (lake: string) => {
@@ -111,7 +135,7 @@ test('a run writes its steps, samples and checkpoints, and learns', async () => 
   expect(rows.map((r) => r.first_sample)).toEqual(rows.map((_, i) => i * 8));
   expect(rows.filter((r) => r.validation_loss !== null).map((r) => r.step)).toEqual([10, 20, 30]);
   expect(rows.at(-1)!.bits_per_byte).toBeCloseTo(rows.at(-1)!.validation_loss! / Math.LN2, 10); // one byte a token
-  expect(counts).toEqual({ steps: 30, tokens: rows.at(-1)!.tokens, parameters: V * V });
+  expect(counts).toEqual({ steps: 30, tokens: rows.at(-1)!.tokens, parameters: parametersOf(bigramConfig(V)) });
   expect(context.kept).toEqual([
     'runs/samples.jsonl',
     ...['step-00000028', 'step-00000030'].flatMap((c) =>
@@ -193,10 +217,10 @@ test('a checkpoint of another recipe, or without its rows, is not used', async (
   const lake = freshLake();
   const context = testContext(lake);
   await runIt(context);
-  expect(resumePoint(context)).toMatch(/step-00000030$/);
-  expect(resumePoint({ ...context, scratch: context.scratch, key: () => 'another' })).toBeNull();
+  expect(placeOfRun(context).checkpoint).toMatch(/step-00000030$/);
+  expect(placeOfRun({ ...context, scratch: context.scratch, key: () => 'another' }).checkpoint).toBeNull();
   writeFileSync(join(lake, 'scratch', 'steps.jsonl'), '');
-  expect(resumePoint(context)).toBeNull();
+  expect(placeOfRun(context).checkpoint).toBeNull();
 });
 
 test('a loss that is no number ends the run with what to do', async () => {
@@ -205,11 +229,25 @@ test('a loss that is no number ends the run with what to do', async () => {
     ...engine,
     open: (config, options) => ({
       ...openBigram(config, options),
-      forwardBackward: () => ({ lossSum: NaN, tokens: 1 }),
+      accumulate: () => ({ lossSum: NaN, tokens: 1 }),
     }),
   };
   const context = testContext(lake);
-  await expect(runTraining(training(), broken, alone(), null, context)).rejects.toThrow(
-    'toy: the loss is no number at step 1',
-  );
+  await expect(runIt(context, {}, { use: broken })).rejects.toThrow('toy: the loss is no number at step 1');
+});
+
+test('asked to stop, it writes a checkpoint, ends with the code for a requeue, and leaves no trace once it has gone on', async () => {
+  const undisturbed = freshLake();
+  await runIt(testContext(undisturbed));
+  const lake = freshLake();
+  for (const stopAt of [3, 16]) {
+    const context = testContext(lake);
+    let step = 0;
+    context.progress = (done) => void (step = done);
+    const stopped = runIt(context, {}, { stopRequested: () => step === stopAt - 1 });
+    await expect(stopped).rejects.toMatchObject({ fault: 75, message: expect.stringContaining(`step ${stopAt}`) });
+    expect(placeOfRun(context).checkpoint).toContain(`step-${String(stopAt).padStart(8, '0')}`);
+  }
+  await runIt(testContext(lake));
+  expect(outputs(lake)).toEqual(outputs(undisturbed));
 });
