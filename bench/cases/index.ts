@@ -10,4 +10,5 @@ export const BENCHES: Record<string, () => Promise<{ default: Bench }>> = {
   sgemm: () => import('./sgemm.ts'),
   step: () => import('./step.ts'),
   plan: () => import('./plan.ts'),
+  simulate: () => import('./simulate.ts'),
 };
