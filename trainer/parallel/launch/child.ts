@@ -35,6 +35,8 @@ export interface RankReports {
  * fault of a GarnerError, 1 for others.
  */
 export function serveRank<O>(run: (start: Start<O>, reports: RankReports | null) => Promise<void>): void {
+  // Ctrl-C reaches the whole group of processes: the launcher decides what happens.
+  process.on('SIGINT', () => {});
   hearStops();
   const send = (report: Report, then?: () => void): void => {
     if (process.connected) process.send!(report, () => then?.());

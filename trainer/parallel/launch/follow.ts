@@ -5,10 +5,9 @@ const SIGKILL = 9;
 
 /**
  * This process ends with its parent, however that one ends: by the kernel on Linux, since a rank that waits for another in C
- * hears no messages; by the end of the channel elsewhere. Ctrl-C reaches the whole group of processes: the parent decides.
+ * hears no messages; by the end of the channel elsewhere.
  */
 export function followParent(parent: number): void {
-  process.on('SIGINT', () => {});
   process.on('disconnect', () => process.exit(1));
   try {
     const koffi = createRequire(import.meta.url)('koffi') as {

@@ -23,6 +23,8 @@ export interface RanksOptions<O> {
   /** Descriptors that every rank inherits. */
   fds: readonly number[];
   reports: RankReports;
+  /** Called once a rank has a process. */
+  started?: (rank: number, pid: number) => void;
   /** Where the ranks' lines go. */
   write?: (line: string) => void;
   /** What the flight recorder knows, asked for once the ranks have ended badly. */
@@ -117,6 +119,7 @@ function startRank<O>(rank: number, options: RanksOptions<O>, gone: (child: Chil
     else started.kill('SIGKILL');
   });
   const start: Start<O> = { rank, ranks, parent: process.pid, fds: fds.map((_, i) => FIRST_FD + i), order };
+  if (started.pid !== undefined) options.started?.(rank, started.pid);
   // A rank that is gone before it hears this has an exit that says more.
   started.send(start, () => {});
   return child;

@@ -40,3 +40,9 @@ export async function withRestarts(
 
 const againWith = (error: GarnerError, mesh: Mesh, left: number): string =>
   `${error.message}; it goes on from the last checkpoint with ${describeMesh(mesh)} (${left === 0 ? 'the last restart' : `${left} more restart${left === 1 ? '' : 's'}`})`;
+
+/** The same mesh over fewer ranks: with fewer data ranks, since the others cut the model; null where that does not come out even, or `fits` refuses it. */
+export function meshOfFewer(mesh: Mesh, ranks: number, fits: (mesh: Mesh) => boolean): Mesh | null {
+  const smaller = { ...mesh, data: ranks / (mesh.tensor * mesh.pipeline) };
+  return Number.isInteger(smaller.data) && smaller.data >= 1 && fits(smaller) ? smaller : null;
+}

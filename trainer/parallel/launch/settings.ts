@@ -57,7 +57,10 @@ export function launchSettings(env: Readonly<Environment> = process.env): Launch
 }
 
 /** Sets what a person asked for, for this process and those it starts. */
-export function setLaunch(settings: Partial<LaunchSettings>, env: Environment = process.env): void {
+export function setLaunch(
+  settings: { [K in keyof LaunchSettings]?: LaunchSettings[K] | undefined },
+  env: Environment = process.env,
+): void {
   for (const [key, value] of Object.entries(settings))
     if (value !== undefined && value !== false)
       env[NAMES[key as keyof LaunchSettings]] = value === true ? '1' : String(value);

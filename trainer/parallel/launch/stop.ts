@@ -4,15 +4,24 @@ import { AGAIN, GarnerError } from '../../../core/errors.ts';
 export const STOP_SIGNALS = ['SIGTERM', 'SIGUSR1'] as const;
 
 let requested = false;
+let hearers = 0;
 const request = (): void => void (requested = true);
 
 /** From now on a signal asks for a checkpoint and an end, and does not end this process by itself. Returns what undoes it. */
 export function hearStops(): () => void {
-  for (const signal of STOP_SIGNALS) process.on(signal, request);
+  if (hearers++ === 0) for (const signal of STOP_SIGNALS) process.on(signal, request);
+  let heard = true;
   return () => {
+    if (!heard) return;
+    heard = false;
+    if (--hearers > 0) return;
+    requested = false;
     for (const signal of STOP_SIGNALS) process.off(signal, request);
   };
 }
+
+/** Whether something in this process listens for such a signal and will save where it stands. */
+export const hearsStops = (): boolean => hearers > 0;
 
 /** Whether this rank was asked to stop. All ranks add up their answers after each step, so that they stop after the same one. */
 export const stopRequested = (): boolean => requested;
