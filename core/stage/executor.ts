@@ -18,6 +18,8 @@ export interface Executor {
   batch?(batch: Batch): Promise<{ task: string; error: unknown }[]>;
   /** False for a stage whose tasks `run` takes one by one all the same. */
   takes?(stage: AnyStage): boolean;
+  /** Asks the tasks that run to stop: a training writes a checkpoint first (GarnerError with fault 75), others end at once. */
+  stop?(): void;
   /** Ends everything at once; unfinished tasks leave nothing that counts. */
   close(): Promise<void>;
 }
@@ -115,6 +117,10 @@ export function localExecutor(width: number): Executor {
         });
         child.send(order, (error) => error && lost(error));
       });
+    },
+    stop() {
+      closed = true;
+      for (const child of all) child.kill('SIGTERM');
     },
     async close() {
       closed = true;
