@@ -37,6 +37,8 @@ export interface Answer {
   error?: string;
   /** The rank that the error says is lost. */
   rank?: number;
+  /** What it wrote to standard error. */
+  errors: string;
   /** How the process ended: an exit code or a signal. */
   end: number | string;
   /** From the start of all to the end of this one. */
@@ -46,12 +48,19 @@ export interface Answer {
 /** Waits for a rank's process and reads its line. */
 export async function answerOf(child: ChildProcess, started: number): Promise<Answer> {
   let text = '';
+  let errors = '';
   child.stdout!.on('data', (data: Buffer) => void (text += data.toString()));
+  child.stderr!.on('data', (data: Buffer) => void (errors += data.toString()));
   const end = await new Promise<number | string>((resolve) =>
     child.on('close', (code, signal) => resolve(signal ?? code ?? -1)),
   );
   const line = text.trim().split('\n').at(-1)!;
-  return { ...(line.startsWith('{') ? (JSON.parse(line) as object) : {}), end, seconds: (Date.now() - started) / 1000 };
+  return {
+    ...(line.startsWith('{') ? (JSON.parse(line) as object) : {}),
+    errors,
+    end,
+    seconds: (Date.now() - started) / 1000,
+  };
 }
 
 export interface Started {
@@ -67,12 +76,13 @@ export function startShared(
   through: 'inheritance' | 'proc' = 'inheritance',
 ): Started {
   const program = compileRank();
-  const memory = createWorldMemory(ranks, { mailbox: MAILBOX });
+  const recorder = order.recorder === undefined ? {} : { recorder: order.recorder };
+  const memory = createWorldMemory(ranks, { mailbox: MAILBOX, ...recorder });
   const started = Date.now();
   const children = Array.from({ length: ranks }, (_, rank) => {
     const place = through === 'inheritance' ? { ...memory.place, inherited: 3 } : memory.place;
     const words = JSON.stringify({ ...order, home: 'shared', rank, place } satisfies Order);
-    const stdio = ['ignore', 'pipe', 'inherit', ...(through === 'inheritance' ? [memory.place.fd] : [])] as const;
+    const stdio = ['ignore', 'pipe', 'pipe', ...(through === 'inheritance' ? [memory.place.fd] : [])] as const;
     const child = spawn(process.execPath, [program, words], { stdio: [...stdio] });
     memory.expect(rank, child.pid!);
     return child;
@@ -84,6 +94,6 @@ export function startShared(
 /** Starts one process without others. */
 export async function runAlone(order: Omit<Order, 'home'>): Promise<Answer> {
   const words = JSON.stringify({ ...order, home: 'alone' } satisfies Order);
-  const child = spawn(process.execPath, [compileRank(), words], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [compileRank(), words], { stdio: ['ignore', 'pipe', 'pipe'] });
   return answerOf(child, Date.now());
 }

@@ -12,12 +12,16 @@ export interface Order {
   part: string;
   place?: SharedWorld;
   rank?: number;
+  /** A rank that ends before it enters. */
+  absent?: number;
   patience?: number;
   check?: boolean;
   recorder?: string;
 }
 
 const order = JSON.parse(process.argv[2]!) as Order;
+
+if (order.rank !== undefined && order.absent === order.rank) process.exit(3);
 
 async function enter(): Promise<World> {
   const options = { patience: order.patience ?? 30, check: order.check ?? true, mailbox: { floats: 2000, depth: 4 } };

@@ -2,6 +2,7 @@ import { GarnerError } from '../../../core/errors.ts';
 import type { Call } from '../../../core/native/load.ts';
 import { aloneGroup } from '../alone.ts';
 import { type Floats, type Group, RankLost } from '../group.ts';
+import type { Recorder } from '../recorder/record.ts';
 import { CALLS, type Call as CallName, checkEdges, checkMember, edgesDigest, groupOf, outOfStep } from '../words.ts';
 import { ANSWERS, DEPTH, WHY, type worldLibrary } from './library.ts';
 import { MOST_GROUPS } from './memory.ts';
@@ -16,8 +17,7 @@ export interface OpenWorld {
   /** Most floats of a message. */
   floats: number;
   isOpen(): boolean;
-  /** Tells the flight recorder of a collective; what it returns tells of its end. */
-  record(group: number, sequence: number, call: number, count: number): () => void;
+  recorder: Recorder | null;
 }
 
 /** Most numbers of `sum`. */
@@ -34,6 +34,8 @@ export function openGroup(world: OpenWorld, id: number, members: readonly number
   if (!group) throw noMemory();
   const report = new BigInt64Array(10);
 
+  /** Messages so far to and from each member. */
+  const messages = { send: members.map(() => 0), receive: members.map(() => 0) };
   const check = (answer: number | bigint, different: () => Error): void => {
     switch (Number(answer)) {
       case ANSWERS.fine:
@@ -59,13 +61,14 @@ export function openGroup(world: OpenWorld, id: number, members: readonly number
     const type = x instanceof Float64Array ? 1 : 0;
     check(c.collective_begin(group, call, type, x, count, shape, report), () => mismatch(report, 0));
     const sequence = Number(report[0]);
-    return { sequence, done: world.record(id, sequence, call, count) };
+    const done = world.recorder?.begin({ group: id, sequence, call, type, count, peer: -1 }, members);
+    return { sequence, done };
   };
   const end = ({ sequence, done }: ReturnType<typeof begin>, x: Floats, edges: readonly number[] | null) => {
     stayOpen();
     const places = edges && BigInt64Array.from(edges, BigInt);
     check(c.collective_end(group, sequence, x, places, report), () => mismatch(report, sequence));
-    done();
+    done?.();
   };
   const whole = (name: CallName, x: Floats, shape = 0, edges: readonly number[] | null = null) =>
     end(begin(name, x, shape), x, edges);
@@ -82,12 +85,17 @@ export function openGroup(world: OpenWorld, id: number, members: readonly number
     checkEdges(edges, ranks, x.length);
     return [edgesDigest(edges), edges];
   };
-  const mail = (call: Call, x: Float32Array, member: number) => {
+  const mail = (name: 'send' | 'receive', call: Call, x: Float32Array, member: number) => {
     stayOpen();
     checkMember(member, ranks, me);
     if (x.length > world.floats)
       throw new RangeError(`a message of ${x.length} floats: the mailbox holds ${world.floats}`);
-    check(call(group, member, x, x.length, report), () => wrongMessage(report, rank, x.length, members[member]!));
+    const peer = members[member]!;
+    const sequence = ++messages[name][member]!;
+    const begun = { group: id, sequence, call: CALLS.indexOf(name), type: 0, count: x.length, peer };
+    const done = world.recorder?.begin(begun, members);
+    check(call(group, member, x, x.length, report), () => wrongMessage(report, rank, x.length, peer));
+    done?.();
   };
   const sum = (values: readonly number[]): number[] => {
     if (values.length > MOST_NUMBERS) throw new RangeError(`${values.length} numbers: at most ${MOST_NUMBERS}`);
@@ -110,8 +118,8 @@ export function openGroup(world: OpenWorld, id: number, members: readonly number
       checkMember(root, ranks);
       whole('broadcast', x, root);
     },
-    send: (x, to) => mail(c.mail_send, x, to),
-    receive: (x, from) => mail(c.mail_receive, x, from),
+    send: (x, to) => mail('send', c.mail_send, x, to),
+    receive: (x, from) => mail('receive', c.mail_receive, x, from),
     sum,
     split(groups) {
       const mine = groupOf(groups, ranks, me);

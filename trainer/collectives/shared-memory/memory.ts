@@ -2,6 +2,7 @@ import { closeSync, fstatSync, openSync, statSync } from 'node:fs';
 import { totalmem } from 'node:os';
 import { GarnerError } from '../../../core/errors.ts';
 import type { WorldOptions } from '../group.ts';
+import { createRecorder } from '../recorder/record.ts';
 import { BOUNCE, CONTROL_BYTES, DEPTH, MOST_RANKS, SMALL, WHY, worldLibrary } from './library.ts';
 
 /** Groups that `split` can make in a world. */
@@ -76,12 +77,13 @@ function layOut(ranks: number, { floats, depth }: WorldOptions['mailbox']): Layo
 
 /**
  * Makes memory for `ranks` ranks on this host, without a name, so that nothing stays behind after a kill. Each rank enters
- * with `enterWorld`. Throws a GarnerError when the machine refuses.
+ * with `enterWorld`. Makes the file of the flight recorder, where there shall be one. Throws a GarnerError when the machine refuses.
  */
-export function createWorldMemory(ranks: number, options: Pick<WorldOptions, 'mailbox'>): WorldMemory {
+export function createWorldMemory(ranks: number, options: Pick<WorldOptions, 'mailbox' | 'recorder'>): WorldMemory {
   if (!Number.isInteger(ranks) || ranks < 1 || ranks > MOST_RANKS)
     throw new GarnerError({ what: `${ranks} ranks: 1 to ${MOST_RANKS} can share one host`, fault: 2 });
   const c = worldLibrary();
+  if (options.recorder !== undefined) createRecorder(options.recorder, ranks);
   const layout = layOut(ranks, options.mailbox);
   const refuse = (why: string) =>
     new GarnerError({ what: `no shared memory for ${ranks} ranks (${why})`, hint: 'train with fewer ranks' });

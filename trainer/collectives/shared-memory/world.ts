@@ -4,6 +4,7 @@ import { availableParallelism, freemem } from 'node:os';
 import { GarnerError } from '../../../core/errors.ts';
 import { viewMemory } from '../../../core/native/memory.ts';
 import type { World, WorldOptions } from '../group.ts';
+import { openRecorder } from '../recorder/record.ts';
 import { openGroup, type OpenWorld } from './group.ts';
 import { WHY, worldLibrary } from './library.ts';
 import { openWorldMemory, type SharedWorld } from './memory.ts';
@@ -17,7 +18,11 @@ const POLLS = 300;
  * without a copy; others are staged. A wait ends with RankLost within a second after a rank has died, wherever it was
  * started. Throws a GarnerError when the memory is gone or cannot be mapped.
  */
-export function enterWorld(place: SharedWorld, rank: number, options: Pick<WorldOptions, 'patience'>): World {
+export function enterWorld(
+  place: SharedWorld,
+  rank: number,
+  options: Pick<WorldOptions, 'patience' | 'recorder'>,
+): World {
   const c = worldLibrary();
   const { ranks, layout, creator } = place;
   const fd = openWorldMemory(place);
@@ -55,6 +60,9 @@ export function enterWorld(place: SharedWorld, rank: number, options: Pick<World
     polls,
     options.patience,
   ) as unknown as bigint;
+  const recorder = options.recorder === undefined ? null : openRecorder(options.recorder, rank);
+  const waited = () => Number(c.world_waited(address));
+  let noted = 0;
   let used = 0;
   let open = true;
   const world: OpenWorld = {
@@ -64,7 +72,7 @@ export function enterWorld(place: SharedWorld, rank: number, options: Pick<World
     patience: options.patience,
     floats: layout.floats,
     isOpen: () => open,
-    record: () => () => {},
+    recorder,
   };
   const group = openGroup(
     world,
@@ -87,12 +95,17 @@ export function enterWorld(place: SharedWorld, rank: number, options: Pick<World
       used = need;
       return { buffer: viewMemory(base + BigInt(offset), bytes), byteOffset: 0 };
     },
-    waited: () => Number(c.world_waited(address)),
-    note() {},
+    waited,
+    note(step, seconds) {
+      const before = noted;
+      noted = waited();
+      recorder?.note(step, seconds, noted - before);
+    },
     abort: () => void (open && c.world_abort(base, rank, WHY.gaveUp)),
     close() {
       if (!open) return;
       open = false;
+      recorder?.close();
       c.world_close(address, used);
     },
   };
