@@ -9,6 +9,7 @@ import {
   type ScheduleShape,
   type Work,
 } from '../../../trainer/parallel/schedule.ts';
+import { inFlight as planned } from '../../../trainer/plan/mesh.ts';
 import { simulatePipeline, simulateWork } from '../../../trainer/plan/simulate/pipeline.ts';
 
 /** A schedule in short: F0 B0, with halves I and W, and the chunk behind a dot where there are several. */
@@ -112,6 +113,15 @@ describe('with unit times', () => {
     expect(inFlight('interleaved', { stages: 4, micro: 4, chunks: 2 }, 0) / 2).toBe(4);
     expect(inFlight('interleaved', { stages: 4, micro: 8, chunks: 2 }, 0) / 2).toBe(5.5);
   });
+});
+
+test('the planner counts the same memory by formula', () => {
+  for (const schedule of ['1f1b', 'interleaved'] as const)
+    for (const shape of shapesOf(schedule).filter(({ chunks }) => schedule === '1f1b' || chunks > 1))
+      for (const stage of stagesOf(shape))
+        expect(inFlight(schedule, shape, stage) / shape.chunks, JSON.stringify(shape)).toBe(
+          planned(stage, shape.stages, shape.micro, shape.chunks),
+        );
 });
 
 type Peak = (shape: ScheduleShape, stage: number) => number;
