@@ -14,3 +14,18 @@ export const wholeNumber =
       });
     return n;
   };
+
+/** A number of an option between two ends; whole unless said otherwise. */
+export const numberBetween =
+  (name: string, low: number, high: number, whole = true) =>
+  (value: string): number => {
+    const n = value.trim() === '' ? NaN : Number(value);
+    if (!(n >= low && n <= high) || (whole && !Number.isInteger(n)))
+      throw new GarnerError({
+        what: `${name} is "${value}"`,
+        where: 'argument',
+        hint: `a ${whole ? 'whole ' : ''}number from ${low} to ${high} is expected`,
+        fault: 2,
+      });
+    return n;
+  };

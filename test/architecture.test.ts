@@ -11,6 +11,7 @@ const MAY: Record<string, string[]> = {
   datasets: ['core'],
   tokenizer: ['core'],
   trainer: ['core', 'tokenizer/encode', 'tokenizer/shards'],
+  studio: ['core', 'datasets/lake', 'trainer/sample'],
 };
 /** Inside the trainer it runs towards the leaf. */
 const NEVER: [string, string[]][] = [

@@ -4,18 +4,22 @@ import { fileList, identifier, quote } from '../../core/lake/duckdb.ts';
 import {
   captures,
   column,
+  conversations,
   decisions,
   defineTable,
   documents,
   duplicates,
   duckdbType,
   edits,
+  preferences,
+  rollouts,
   snapshot,
   steps,
   texts,
   tokenIndex,
   type Table,
 } from '../../core/records/index.ts';
+import { judgementsView } from './judgement-views.ts';
 import type { Output } from '../../core/stage/index.ts';
 
 /** A view of the catalog: its SQL, and the meaning of each column for `garner sql --tables`. */
@@ -94,6 +98,10 @@ export function buildViews(
     snapshotsView(outputs),
     simple(lake, outputs, 'shards', tokenIndex),
     simple(lake, outputs, 'runs', steps),
+    simple(lake, outputs, 'conversations', conversations),
+    simple(lake, outputs, 'preferences', preferences),
+    simple(lake, outputs, 'rollouts', rollouts),
+    judgementsView(lake),
     stagesView(outputs),
   ];
 }
