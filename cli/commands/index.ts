@@ -56,6 +56,14 @@ export const COMMANDS: Record<string, { summary: string; load: () => Promise<{ d
     load: () => import('./plan-tasks.ts'),
   },
   sample: { summary: 'let a trained model write', load: () => import('./sample.ts') },
+  chat: {
+    summary: 'talk with a model that was fine-tuned on conversations',
+    load: () => import('./chat.ts'),
+  },
+  serve: {
+    summary: 'answer OpenAI’s chat API on 127.0.0.1 with a fine-tuned model',
+    load: () => import('./serve.ts'),
+  },
   rank: {
     summary: 'compare sampled answers by hand on a local page; export and import what was judged',
     load: () => import('./rank.ts'),
