@@ -10,7 +10,7 @@ export interface Members {
 const hostsOf = ({ ranks, aHost }: Members): number => Math.ceil(ranks / aHost);
 
 /** Bytes a second of a ring through a group: inside a host its links; across hosts as many network ports as members, no more than the links give. */
-export function ringBandwidth(gpu: Gpu, members: Members): number {
+function ringBandwidth(gpu: Gpu, members: Members): number {
   const links = gpu.link * LINK;
   return hostsOf(members) === 1 ? links : Math.min(links, members.aHost * gpu.network * NETWORK);
 }
