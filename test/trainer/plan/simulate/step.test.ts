@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest';
-import { PUBLISHED_STEPS, simulateRow } from '../../../../bench/published-steps.ts';
 import { findGpu } from '../../../../trainer/plan/gpus.ts';
 import type { Layout } from '../../../../trainer/plan/memory.ts';
 import { findModel } from '../../../../trainer/plan/models.ts';
@@ -107,34 +106,4 @@ test('stragglers are drawn for every GPU, the same for a seed; the slowest of a 
   // The greatest of 8 normal numbers lies 1.42 deviations above the mean.
   expect(Math.log(factors.reduce((sum, f) => sum + f, 0) / factors.length)).toBeCloseTo(1.42 * 0.02, 3);
   expect(Math.max(...factors)).toBeLessThan(1.12);
-});
-
-describe('published steps', () => {
-  const rows = PUBLISHED_STEPS.map((row) => ({ ...row, label: `${row.group}: ${row.name}` }));
-  const barred = rows.filter(
-    ({ group, sequence }) => group === 'GPT-3, strong scaling' || (group === 'Llama 3' && sequence === 8192),
-  );
-
-  test.each(barred)('$label: $published %, within 2 points whatever GPUs are drawn', (row) => {
-    for (const seed of [1, 2, 3]) expect(Math.abs(simulateRow(row, seed).share - row.published)).toBeLessThan(2);
-  });
-
-  test('the tables of A100 that the one fitted number comes from: median error 0, each within 6 points', () => {
-    const errors = rows
-      .filter(({ gpu, counts, group }) => gpu === 'a100' && (counts === 'HFU' || group.startsWith('Korthikanti')))
-      .map((row) => simulateRow(row).share - row.published)
-      .toSorted((a, b) => a - b);
-    expect(errors).toHaveLength(14);
-    expect(Math.abs((errors[6]! + errors[7]!) / 2)).toBeLessThan(0.5);
-    expect(Math.max(...errors.map(Math.abs))).toBeLessThan(6);
-  });
-
-  test('Megatron-Core on H100, none of which was fitted: each within 6 points, the median within 3', () => {
-    const errors = rows
-      .filter(({ group }) => group === 'Megatron-Core')
-      .map((row) => Math.abs(simulateRow(row).share - row.published))
-      .toSorted((a, b) => a - b);
-    expect(errors.at(-1)!).toBeLessThan(6);
-    expect(errors[4]!).toBeLessThan(3);
-  });
 });
