@@ -1,7 +1,6 @@
 import { configOfDepth, type ModelConfig } from '../../trainer/model/config.ts';
-import type { Learner } from '../../trainer/parallel/learner.ts';
+import type { Batch } from '../../trainer/loader/samples.ts';
 import type { World } from '../../trainer/collectives/group.ts';
-import type { Mesh } from '../../trainer/parallel/mesh.ts';
 import { mailboxOf, openLearner, type LearnerOptions } from '../../trainer/parallel/open.ts';
 import { ALONE, type ParallelOptions } from '../../trainer/parallel/options.ts';
 
@@ -12,42 +11,53 @@ import { ALONE, type ParallelOptions } from '../../trainer/parallel/options.ts';
 export interface Fixture {
   parallel: ParallelOptions;
   layers: number;
+  width: number;
   keyValueHeads: number;
-  steps: number;
   tied: boolean;
+  vocabulary: number;
+  /** Of a row [tokens]. */
+  length: number;
+  /** Rows of a step, and of a micro-batch. */
+  rows: number;
+  micro: number;
+  steps: number;
 }
 
 export interface Course {
   losses: number[];
   norms: number[];
+  /** Of each step. */
+  seconds: number[];
 }
 
-const SEQUENCES = 16;
-const LENGTH = 32;
-const VOCABULARY = 257;
+/** The fixture with some of it changed. */
+export function fixture(more: Partial<Omit<Fixture, 'parallel'>> & Partial<ParallelOptions> = {}): Fixture {
+  const small = { layers: 8, width: 64, keyValueHeads: 8, tied: true, vocabulary: 257, length: 32, rows: 16, micro: 1 };
+  const { mesh, chunks, zero, sequence, recompute } = { ...ALONE, ...more };
+  const shape = { ...small, steps: 50, ...more };
+  const { layers, width, keyValueHeads, tied, vocabulary, length, rows, micro, steps } = shape;
+  return {
+    parallel: { mesh, chunks, zero, sequence, recompute },
+    ...{ layers, width, keyValueHeads, tied, vocabulary, length, rows, micro, steps },
+  };
+}
 
-export const fixture = (
-  more: Partial<Omit<Fixture, 'parallel'>> & { mesh?: Mesh } & Partial<ParallelOptions> = {},
-): Fixture => {
-  const { layers = 8, keyValueHeads = 8, steps = 50, tied = true, ...parallel } = more;
-  return { layers, keyValueHeads, steps, tied, parallel: { ...ALONE, ...parallel } };
-};
+const HEADS = 8;
 
-const configOf = ({ layers, keyValueHeads, tied }: Fixture): ModelConfig =>
+const configOf = ({ layers, width, keyValueHeads, tied, vocabulary, length }: Fixture): ModelConfig =>
   configOfDepth(layers, {
-    vocabulary: VOCABULARY,
-    context: LENGTH,
-    width: 64,
-    heads: 8,
+    vocabulary,
+    context: length,
+    width,
+    heads: HEADS,
     keyValueHeads,
-    headSize: 8,
-    feedForward: 128,
+    headSize: width / HEADS,
     tiedEmbeddings: tied,
   });
 
-const optionsOf = ({ parallel }: Fixture): LearnerOptions => ({
-  batch: 1,
-  sequence: LENGTH,
+const optionsOf = ({ parallel, length, micro }: Fixture): LearnerOptions => ({
+  batch: micro,
+  sequence: length,
   threads: 1,
   engine: 'cpu',
   seed: 5,
@@ -58,26 +68,26 @@ const optionsOf = ({ parallel }: Fixture): LearnerOptions => ({
 /** What a world must be opened with for it. */
 export const fixtureMailbox = (of: Fixture) => mailboxOf(configOf(of), optionsOf(of));
 
-/** Sequence k: between 9 and 32 tokens in two documents, a seventh of them without loss. */
-function fillSequence(
-  k: number,
-  into: { tokens: Int32Array; targets: Int32Array; documents: Int32Array | null },
-): void {
-  const length = 9 + ((k * 7) % 24);
-  const token = (i: number) => (k * 31 + i * i * (k + 3) + 5 * i) % VOCABULARY;
-  for (let i = 0; i < LENGTH; i++) {
-    into.tokens[i] = i < length ? token(i) : 0;
-    into.targets[i] = i < length && (i + k) % 7 !== 0 ? token(i + 1) : -1;
-    if (into.documents) into.documents[i] = i < length / 3 ? 0 : 1;
+/** Row k: between 9 tokens and all in two documents, a seventh of them without loss. */
+function fillRow(k: number, { vocabulary, length }: Fixture, into: Batch, row: number): void {
+  const used = 9 + ((k * 7) % (length - 8));
+  const token = (i: number) => (k * 31 + i * i * (k + 3) + 5 * i) % vocabulary;
+  for (let i = 0, at = row * length; i < length; i++, at++) {
+    into.tokens[at] = i < used ? token(i) : 0;
+    into.targets[at] = i < used && (i + k) % 7 !== 0 ? token(i + 1) : -1;
+    into.documents![at] = i < used / 3 ? 0 : 1;
   }
 }
 
-/** Runs it on this rank; the course is the same on all. `each` is called after every step. */
-export function runFixture(of: Fixture, world: World, each?: (step: number, learner: Learner) => void): Course {
+/** Runs it on this rank; the course is the same on all. */
+export function runFixture(of: Fixture, world: World): Course {
   const learner = openLearner(configOf(of), optionsOf(of), world);
-  const course: Course = { losses: [], norms: [] };
+  const course: Course = { losses: [], norms: [], seconds: [] };
   for (let step = 1; step <= of.steps; step++) {
-    const { lossSum, tokens } = learner.accumulate(SEQUENCES, fillSequence);
+    const started = performance.now();
+    const { lossSum, tokens } = learner.accumulate(of.rows / of.micro, (slot, into) => {
+      for (let i = 0; i < of.micro; i++) fillRow(slot * of.micro + i, of, into, i);
+    });
     const { gradientNorm } = learner.update({
       step,
       learningRate: 1e-3,
@@ -90,7 +100,7 @@ export function runFixture(of: Fixture, world: World, each?: (step: number, lear
     });
     course.losses.push(lossSum / tokens);
     course.norms.push(gradientNorm);
-    each?.(step, learner);
+    course.seconds.push((performance.now() - started) / 1000);
   }
   learner.close();
   return course;

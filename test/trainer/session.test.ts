@@ -207,21 +207,6 @@ test('a document in a row has the loss that it has alone', () => {
   together.close();
 });
 
-test('gradients may lie where the caller wants them', () => {
-  const parameters = open().parameters;
-  const shared = new Float32Array(new SharedArrayBuffer(parameters * 4));
-  const session = open({ gradients: shared });
-  const own = open();
-  const { tokens, targets } = rows(33);
-  session.forwardBackward(tokens, targets);
-  own.forwardBackward(tokens, targets);
-  expect(session.gradients.buffer).toBe(shared.buffer);
-  expect(shared).toEqual(own.gradients);
-  expect(() => open({ gradients: new Float32Array(parameters - 1) })).toThrow(/are needed/);
-  session.close();
-  own.close();
-});
-
 test('a gradient that is not finite changes no weight and is told', () => {
   const session = open();
   const before = Float32Array.from(session.weights);

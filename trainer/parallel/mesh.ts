@@ -51,7 +51,7 @@ export function parseMesh(text: string): Mesh {
   const seen = new Set<string>();
   for (const part of text.split(',')) {
     const [, axis, size] = /^(\w+)=([1-9]\d{0,3})$/.exec(part.trim()) ?? [];
-    if (axis === undefined || !(axis in mesh)) throw wrong(`"${part}" is no axis and size`);
+    if (axis === undefined || !Object.hasOwn(mesh, axis)) throw wrong(`"${part}" is no axis and size`);
     if (seen.has(axis)) throw wrong(`${axis} stands twice`);
     seen.add(axis);
     mesh[axis as Axis] = Number(size);
