@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -380,6 +380,27 @@ test('many requests at one time get the answers that they get alone', async () =
   for (const seed of seeds) expect(together[seed]!.choices).toEqual((await of(seed)).choices);
   await wide.close();
 });
+
+test.skipIf(!existsSync('/proc/self/task'))(
+  'where the model’s process is lost, who waits is told, and the next one gets a new process',
+  async () => {
+    const children = () => readFileSync(`/proc/${process.pid}/task/${process.pid}/children`, 'utf8').trim().split(' ');
+    const before = new Set(children());
+    const doomed = await open(endless);
+    const [pid] = children().filter((p) => !before.has(p));
+    const whole = post(ask({ max_tokens: 8000 }), {}, doomed.url);
+    const streamed = await post(ask({ max_tokens: 8000, stream: true }), {}, doomed.url);
+    await sleep(50);
+    process.kill(Number(pid), 'SIGKILL');
+    expect(await errorOf(await whole)).toMatchObject({ status: 500, code: 'model_lost', type: 'server_error' });
+    const events = await streamed.text();
+    expect(events).toContain('"code":"model_lost"');
+    expect(events).not.toContain('[DONE]');
+    const next = await post(ask({ max_tokens: 3 }), {}, doomed.url);
+    expect(next.status).toBe(200);
+    await doomed.close();
+  },
+);
 
 test('a model without conversations and a port that is taken are one sentence', async () => {
   const base = join(folder, 'base');
