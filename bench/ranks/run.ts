@@ -14,20 +14,25 @@ export interface FixtureOrder {
   place: SharedWorld;
   /** Where rank 0 leaves the course, as JSON. */
   out: string;
-  check: boolean;
+}
+
+/** The course of a fixture of one rank in a process of its own: several can run at once. */
+export async function inProcessOf(fixture: Fixture): Promise<Course> {
+  return overProcesses(fixture, compiledModule('bench/ranks/rank'));
 }
 
 /** The course of a fixture over processes on this machine, or in this one where there is one rank. `module`: another build. */
-export async function courseOf(
-  fixture: Fixture,
-  { check = false, module = compiledModule('bench/ranks/rank') } = {},
-): Promise<Course> {
+export async function courseOf(fixture: Fixture, { module }: { module?: string } = {}): Promise<Course> {
+  if (ranksOf(fixture.parallel.mesh) === 1 && !module) return runFixture(fixture, alone());
+  return overProcesses(fixture, module ?? compiledModule('bench/ranks/rank'));
+}
+
+async function overProcesses(fixture: Fixture, module: string): Promise<Course> {
   const ranks = ranksOf(fixture.parallel.mesh);
-  if (ranks === 1 && module === compiledModule('bench/ranks/rank')) return runFixture(fixture, alone());
   const memory = createWorldMemory(ranks, { mailbox: fixtureMailbox(fixture) });
   const folder = mkdtempSync(join(tmpdir(), 'garner-fixture-'));
   try {
-    const order: FixtureOrder = { fixture, place: memory.place, out: join(folder, 'course.json'), check };
+    const order: FixtureOrder = { fixture, place: memory.place, out: join(folder, 'course.json') };
     await runRanks({
       module,
       ranks,
