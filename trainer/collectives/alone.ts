@@ -1,8 +1,6 @@
-import { createRequire } from 'node:module';
 import type { Group, World } from './group.ts';
+import { alignedMemory } from './memory.ts';
 import { checkEdges, checkMember, groupOf } from './words.ts';
-
-const ALIGNMENT = 64;
 
 /** A group of one member, rank `rank` of the world: there is nobody to speak to. */
 export function aloneGroup(rank: number): Group {
@@ -39,19 +37,11 @@ export function alone(): World {
     reserve(bytes) {
       if (reserved) throw new Error('memory is reserved once a process');
       reserved = true;
-      return alignedMemory(bytes);
+      return alignedMemory(bytes, 0);
     },
     waited: () => 0,
     note() {},
     abort() {},
     close() {},
   };
-}
-
-/** Zeroed memory of this process whose address is a multiple of 64. */
-export function alignedMemory(bytes: number): { buffer: ArrayBuffer; byteOffset: number } {
-  const koffi = createRequire(import.meta.url)('koffi') as { address(view: Uint8Array, type: string): bigint };
-  const buffer = new ArrayBuffer(bytes + ALIGNMENT);
-  const past = Number(koffi.address(new Uint8Array(buffer), 'void *') % BigInt(ALIGNMENT));
-  return { buffer, byteOffset: past === 0 ? 0 : ALIGNMENT - past };
 }

@@ -1,4 +1,4 @@
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from '../../../core/root.ts';
@@ -96,4 +96,40 @@ export async function runAlone(order: Omit<Order, 'home'>): Promise<Answer> {
   const words = JSON.stringify({ ...order, home: 'alone' } satisfies Order);
   const child = spawn(process.execPath, [compileRank(), words], { stdio: ['ignore', 'pipe', 'pipe'] });
   return answerOf(child, Date.now());
+}
+
+/** Why MPI cannot be tried here; null: it can. */
+export function absentMpi(): string | null {
+  const { error } = spawnSync('mpirun', ['--version']);
+  return error ? 'mpirun is not installed (Debian package openmpi-bin)' : null;
+}
+
+/** Starts ranks under mpirun; the answers are those that were printed, in no order. */
+export async function runMpi(
+  ranks: number,
+  order: Omit<Order, 'home'>,
+): Promise<{ answers: Answer[]; end: Answer['end']; seconds: number; errors: string }> {
+  const words = JSON.stringify({ ...order, home: 'mpi' } satisfies Order);
+  const flags = ['--allow-run-as-root', '--oversubscribe', '-n', String(ranks)];
+  const started = Date.now();
+  const child = spawn('mpirun', [...flags, process.execPath, compileRank(), words], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const [text, errors] = ['', ''].map(() => [] as string[]) as [string[], string[]];
+  child.stdout.on('data', (data: Buffer) => void text.push(data.toString()));
+  child.stderr.on('data', (data: Buffer) => void errors.push(data.toString()));
+  const end = await new Promise<number | string>((resolve) =>
+    child.on('close', (code, signal) => resolve(signal ?? code ?? -1)),
+  );
+  const seconds = (Date.now() - started) / 1000;
+  const lines = text
+    .join('')
+    .split('\n')
+    .filter((line) => line.startsWith('{'));
+  return {
+    answers: lines.map((line) => ({ ...(JSON.parse(line) as object), end, seconds, errors: '' })),
+    end,
+    seconds,
+    errors: errors.join(''),
+  };
 }

@@ -14,10 +14,11 @@ export function explainRecorder({ ranks }: Flight): string[] {
   return [last ? `every call that a rank began has ended; the last is ${words(last)}` : 'no rank has begun a call'];
 }
 
-const words = ({ call, sequence, count, type, group }: RecordedCall): string =>
-  `${call} #${sequence}${call === 'barrier' ? '' : ` of ${count} ${type}`}${group === 0 ? '' : ` in group ${group}`}`;
+const words = ({ call, sequence, count, type, group, members }: RecordedCall): string =>
+  `${call} #${sequence}${call === 'barrier' ? '' : ` of ${count} ${type}`}${group === 0 ? '' : ` of the group of ${named(members)}`}`;
 
-const named = (ranks: readonly number[]): string => `rank${ranks.length === 1 ? '' : 's'} ${ranks.join(', ')}`;
+const named = (ranks: readonly number[]): string =>
+  `rank${ranks.length === 1 ? '' : 's'} ${ranks.length > 12 ? `${ranks.slice(0, 8).join(', ')} … ${ranks.at(-1)}` : ranks.join(', ')}`;
 
 const isMessage = ({ peer }: RecordedCall): boolean => peer !== null;
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "trainer/collectives/shared-memory/reduce.h"
+#include "trainer/collectives/reduce.h"
 #include "trainer/collectives/shared-memory/world.h"
 
 Group *group_open(World *w, int32_t id, const int32_t *members, int32_t n, int32_t me) {

@@ -76,8 +76,8 @@ export function worldLibrary(): Record<Names, Call> {
     process.platform === 'linux'
       ? loadNative({
           name: 'world',
-          sources: ['world', 'collectives', 'reduce'].map((name) => `${FOLDER}/${name}.c`),
-          headers: ['world', 'reduce'].map((name) => `${FOLDER}/${name}.h`),
+          sources: [`${FOLDER}/world.c`, `${FOLDER}/collectives.c`, 'trainer/collectives/reduce.c'],
+          headers: [`${FOLDER}/world.h`, 'trainer/collectives/reduce.h'],
           flags: ['-O3'],
           functions: FUNCTIONS,
         })

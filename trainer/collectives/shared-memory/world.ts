@@ -1,9 +1,10 @@
-import { closeSync, readFileSync } from 'node:fs';
-import { availableParallelism, freemem } from 'node:os';
+import { closeSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 
 import { GarnerError } from '../../../core/errors.ts';
 import { viewMemory } from '../../../core/native/memory.ts';
 import type { World, WorldOptions } from '../group.ts';
+import { freeBytes, wantOfMemory } from '../memory.ts';
 import { openRecorder } from '../recorder/record.ts';
 import { openGroup, type OpenWorld } from './group.ts';
 import { WHY, worldLibrary } from './library.ts';
@@ -87,11 +88,7 @@ export function enterWorld(
       const most = Math.min(layout.window, freeBytes());
       const offset = layout.windows + rank * layout.window;
       const need = Math.max(PAGE, Math.ceil(bytes / PAGE) * PAGE);
-      if (need > most || Number(c.world_allocate(fd, offset, need)) !== 0)
-        throw new GarnerError({
-          what: `rank ${rank} needs ${gigabytes(need)} GB of memory, and the machine has ${gigabytes(most)} GB free`,
-          hint: 'train with fewer ranks, a smaller model or a smaller micro-batch',
-        });
+      if (need > most || Number(c.world_allocate(fd, offset, need)) !== 0) throw wantOfMemory(rank, need, most);
       used = need;
       return { buffer: viewMemory(base + BigInt(offset), bytes), byteOffset: 0 };
     },
@@ -109,18 +106,4 @@ export function enterWorld(
       c.world_close(address, used);
     },
   };
-}
-
-const gigabytes = (bytes: number): string => (bytes / 1e9).toFixed(bytes < 1e10 ? 2 : 0);
-
-/** Memory that the kernel could give without swapping [bytes], within the limit of a container. */
-function freeBytes(): number {
-  let free = freemem();
-  try {
-    free = 1024 * Number(/^MemAvailable:\s+(\d+) kB/m.exec(readFileSync('/proc/meminfo', 'utf8'))![1]);
-  } catch {
-    // What is free now is less than what could be had.
-  }
-  const limit = process.constrainedMemory();
-  return limit > 0 ? Math.min(free, limit) : free;
 }

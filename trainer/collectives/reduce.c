@@ -1,8 +1,8 @@
-#include "trainer/collectives/shared-memory/reduce.h"
+#include "trainer/collectives/reduce.h"
 
 #include <string.h>
 
-enum { PIECE = 1024, LEVELS = 9 };
+enum { PIECE = 1024, MOST_LISTS = 4096, LEVELS = 13 };
 
 #define PLUS(a, b) ((a) + (b))
 #define GREATER(a, b) ((a) > (b) || (a) != (a) ? (a) : (b))
@@ -41,4 +41,11 @@ void reduce(char *const *from, int n, char *const *out, int outs, int64_t a, int
     else (max ? max_floats : sum_floats)(from, n, i, length, (float *)pieces[0], (float *)pieces[1]);
     for (int r = 0; r < outs; r++) memcpy(out[r] + i * width, pieces[0], (size_t)(length * width));
   }
+}
+
+// Adds (max: the greatest of) n lists of `count` numbers, list r at scratch + r · stride numbers but list `me` at own, to own.
+void reduce_strided(char *scratch, int64_t stride, int32_t n, int32_t me, char *own, int64_t count, int32_t type, int32_t max) {
+  char *lists[MOST_LISTS];
+  for (int r = 0; r < n; r++) lists[r] = r == me ? own : scratch + r * stride * (type ? 8 : 4);
+  reduce(lists, n, &own, 1, 0, count, type, max);
 }
