@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { explainSystemError } from '../core/errors.ts';
 import { parseRecipe } from '../core/recipe/read.ts';
 import type { AnyStage } from '../core/stage/index.ts';
+import { executorSection } from '../core/stage/slurm/settings.ts';
 import { filesSection } from '../crawlers/archives/recipe.ts';
 import { crawlSection } from '../crawlers/web/recipe.ts';
 import crawl from '../crawlers/stages/crawl.ts';
@@ -61,6 +62,7 @@ export const recipeSchema = z.strictObject({
   tokenizer: tokenizerRecipe.optional(),
   pretrain: pretrainSection.optional(),
   finetune: finetuneSection.optional(),
+  executor: executorSection.optional(),
 });
 
 export type Recipe = z.output<typeof recipeSchema> & Record<string, unknown>;

@@ -1,24 +1,29 @@
 import { cpus } from 'node:os';
-import { GarnerError } from '../core/errors.ts';
+import { AGAIN, GarnerError } from '../core/errors.ts';
 import { openLake } from '../core/lake/lake.ts';
 import { createProgress, type Progress } from '../core/progress.ts';
-import { inProcess, localExecutor, run, type StageReport } from '../core/stage/index.ts';
+import { inProcess, run, type Executor, type StageReport } from '../core/stage/index.ts';
+import { hearsStops, STOP_SIGNALS } from '../trainer/parallel/launch/stop.ts';
 import { Interrupted, type Terminal } from './command.ts';
+import { executorFor, type ExecutorChoice } from './executor.ts';
 import { STAGES, type Recipe } from './pipeline.ts';
 
 export { wholeNumber } from './arguments.ts';
 
-export interface RunArguments {
+export interface RunArguments extends ExecutorChoice {
   lake: string;
   recipe: Recipe;
   until?: string | undefined;
-  /** Child processes; 0 runs in this one. */
-  workers?: number | undefined;
   wait?: boolean | undefined;
   progress?: Progress | undefined;
+  /** Trainings run in this process: it is a rank that another launcher has started. */
+  trainHere?: boolean | undefined;
 }
 
-/** Runs a recipe's stages in child processes; Ctrl-C ends them at once, and nothing half-written counts. */
+/**
+ * Runs a recipe's stages in child processes; Ctrl-C ends them at once, and nothing half-written counts. SIGTERM and SIGUSR1 let
+ * a training write a checkpoint first; the error then asks for a requeue (fault 75).
+ */
 export async function runRecipe(args: RunArguments, terminal: Terminal): Promise<StageReport[]> {
   if (!args.recipe.crawl && !args.recipe.files?.length) {
     throw new GarnerError({
@@ -32,20 +37,30 @@ export async function runRecipe(args: RunArguments, terminal: Terminal): Promise
   if (args.recipe.mix) await (await import('../datasets/mix/expression.ts')).checkMix(args.recipe.mix);
   const lake = await openLake(args.lake);
   const workers = args.workers ?? cpus().length;
-  const executor = workers === 0 ? inProcess() : localExecutor(workers);
+  const chosen = await executorFor(lake, { ...args, workers });
+  const executor = args.trainHere ? trainingHere(chosen) : chosen;
   const progress = args.progress ?? createProgress(terminal.stderr);
   const aborting = new AbortController();
+  let toGoOn = false;
+  const endHere = (code: number): never => {
+    terminal.stderr.write('garner: stopped; the same command goes on where it stopped\n');
+    process.exit(code);
+  };
   const stop = () => {
     aborting.abort();
     // A task in this process cannot be stopped from outside: files appear by rename, so nothing half-written counts.
-    if (workers === 0) {
-      terminal.stderr.write('garner: stopped; the same command goes on where it stopped\n');
-      process.exit(130);
-    }
+    if (workers === 0 || hearsStops()) endHere(130);
     void executor.close();
   };
+  const stopToGoOn = () => {
+    toGoOn = true;
+    aborting.abort();
+    // A training in this process listens for itself, and saves where it stands.
+    if (workers === 0 && !hearsStops()) endHere(AGAIN);
+    executor.stop?.();
+  };
   process.once('SIGINT', stop);
-  process.once('SIGTERM', stop);
+  for (const signal of STOP_SIGNALS) process.once(signal, stopToGoOn);
   try {
     return await run({
       lake,
@@ -58,11 +73,22 @@ export async function runRecipe(args: RunArguments, terminal: Terminal): Promise
       signal: aborting.signal,
     });
   } catch (error) {
+    if (toGoOn)
+      throw new GarnerError({ what: 'stopped', hint: 'the same command goes on where it stopped', fault: AGAIN });
     if (aborting.signal.aborted) throw new Interrupted('stopped');
     throw error;
   } finally {
     process.off('SIGINT', stop);
-    process.off('SIGTERM', stop);
+    for (const signal of STOP_SIGNALS) process.off(signal, stopToGoOn);
     await executor.close();
   }
 }
+
+/** Stages that train a model. */
+const TRAININGS: readonly string[] = ['pretrain', 'finetune'];
+
+const trainingHere = (executor: Executor): Executor => ({
+  ...executor,
+  takes: (stage) => !TRAININGS.includes(stage.name) && (executor.takes?.(stage) ?? true),
+  run: (stage, order, reports) => (TRAININGS.includes(stage.name) ? inProcess() : executor).run(stage, order, reports),
+});

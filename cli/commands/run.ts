@@ -2,6 +2,7 @@ import { short } from '../../core/progress.ts';
 import { plan, type StageReport } from '../../core/stage/index.ts';
 import { wholeNumber } from '../arguments.ts';
 import { defineCommand, type Terminal } from '../command.ts';
+import { detach, detached, detachedRecipe, EXECUTOR_FLAGS, executorOf, isToBeDetached } from '../executor.ts';
 import { LAKE_FLAG, lakeFor } from '../lake.ts';
 import { loadRecipe, STAGES } from '../pipeline.ts';
 import { runRecipe } from '../run.ts';
@@ -20,13 +21,19 @@ export default defineCommand({
       parse: wholeNumber('--limit', 1),
     },
     { flag: '--workers <n>', about: 'child processes (default: cores)', parse: wholeNumber('--workers') },
+    ...EXECUTOR_FLAGS,
     { flag: '--dry-run', about: 'say what would run and what is reused' },
     { flag: '--wait', about: 'wait where another process writes the lake' },
     { flag: '--json', about: 'the report as JSON lines' },
   ],
-  examples: ['garner run my.yaml', 'garner run my.yaml --until judge --limit 1000', 'garner run my.yaml --dry-run'],
+  examples: [
+    'garner run my.yaml',
+    'garner run my.yaml --until judge --limit 1000',
+    'garner run my.yaml --executor slurm',
+  ],
   async run([path], options, terminal) {
-    const recipe = loadRecipe(path!);
+    const where = executorOf(options);
+    const recipe = detachedRecipe(path!) ?? loadRecipe(path!);
     const limit = options['limit'] as number | undefined;
     const limited = limit === undefined ? recipe : { ...recipe, name: `${recipe.name}-limit-${limit}`, limit };
     const lake = lakeFor(options, recipe.name);
@@ -36,6 +43,7 @@ export default defineCommand({
       show(reports, terminal, options['json'] === true, true);
       return 0;
     }
+    if (isToBeDetached(where)) return detached(await detach(lake, { recipe: limited, until, ...where }), terminal);
     const reports = await runRecipe(
       {
         lake,
@@ -43,6 +51,7 @@ export default defineCommand({
         until,
         workers: options['workers'] as number | undefined,
         wait: options['wait'] === true,
+        ...where,
       },
       terminal,
     );

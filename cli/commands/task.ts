@@ -21,8 +21,10 @@ export default defineCommand({
   async run([list, given], options, terminal) {
     const lake = options['lake'] === undefined ? undefined : existingLake(options['lake'] as string);
     const order = await readTaskOrder(list!, indexOf(given), lake);
+    // Two nodes of Slurm may be one host; a pod's name is its host's.
+    const host = process.env['SLURMD_NODENAME'] ?? ownName.host;
     const say = (text: string) =>
-      void terminal.stderr.write(`${new Date().toISOString().slice(0, 19)}Z ${ownName.host} ${plain(text)}\n`);
+      void terminal.stderr.write(`${new Date().toISOString().slice(0, 19)}Z ${host} ${plain(text)}\n`);
     const name = `${order.stage} ${order.task.id}`;
     const again = Number(process.env['SLURM_RESTART_COUNT'] ?? 0);
     say(`${name}: begins${again > 0 ? `, started again by Slurm (${again})` : ''}`);

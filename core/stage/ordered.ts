@@ -2,7 +2,7 @@ import { readdirSync, rmSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { GarnerError, type ErrorParts } from '../errors.ts';
+import { AGAIN, GarnerError, type ErrorParts } from '../errors.ts';
 import { writeAtomically } from '../files.ts';
 import { ownName, ownTag } from '../machine.ts';
 import { compiledModule } from '../root.ts';
@@ -14,6 +14,8 @@ import { pendingKeys } from './tasks.ts';
 
 /** What a task on another host left behind when it failed; gone once it has succeeded. */
 export interface FailureNote extends ErrorParts {
+  /** True where trying again would give the same. */
+  final: boolean;
   host: string;
   time: string;
 }
@@ -46,6 +48,7 @@ export async function runOrdered(order: TaskOrder, reports: TaskReports): Promis
       where: known?.where,
       hint: known?.hint,
       fault: known?.fault ?? 1,
+      final: known !== null && known.fault !== AGAIN,
       host: ownName.host,
       time: new Date().toISOString(),
     };

@@ -3,7 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { explainSystemError, GarnerError } from '../errors.ts';
 import { inside, writeAtomically } from '../files.ts';
-import { keyOf, stableJson } from '../hash.ts';
+import { keyOf } from '../hash.ts';
 import { packageRoot } from '../root.ts';
 import type { Inputs, Task } from './stage.ts';
 import type { TaskOrder } from './task.ts';
@@ -40,7 +40,7 @@ export const ordersFolder = (stage: string, key: string): string => join('orders
 /**
  * Writes the tasks of a stage for another engine: JSON lines, the head first, then `{"id", "input"}` a task, the id first
  * so that a shell can find it. The file's name holds its digest: it is written once and never changes, so that an engine
- * may read it at any time, and the same stage gives the same list again.
+ * may read it at any time, and the same stage gives the same list again. Members keep their order: a stage may write it.
  */
 export async function writeTaskList(
   lake: string,
@@ -48,8 +48,8 @@ export async function writeTaskList(
   tasks: readonly Task[],
 ): Promise<TaskList> {
   const whole: ListHead = { ...head, format: FORMAT, tasks: tasks.length };
-  const lines = tasks.map(({ id, input }) => `{"id":${JSON.stringify(id)},"input":${stableJson(input ?? null)}}`);
-  const text = `${[stableJson(whole), ...lines].join('\n')}\n`;
+  const lines = tasks.map(({ id, input }) => JSON.stringify({ id, input }));
+  const text = `${[JSON.stringify(whole), ...lines].join('\n')}\n`;
   const key = Object.values(head.keys)[0]!;
   const path = join(ordersFolder(head.stage, key), `${keyOf(text)}.jsonl`);
   if (!existsSync(join(lake, path))) await writeAtomically(join(lake, path), text);

@@ -38,12 +38,18 @@ export interface StageReport {
 
 /** Runs the stages that a recipe asks for, in order; what is there already is reused. Holds the lake's lock. */
 export async function run(given: RunOptions): Promise<StageReport[]> {
-  const options = { ...given, stages: given.stages.map(askedOnce) };
+  const lost = new AbortController();
+  const signal = given.signal ? AbortSignal.any([given.signal, lost.signal]) : lost.signal;
+  const options = { ...given, signal, stages: given.stages.map(askedOnce) };
   const { lake, progress } = options;
   const lock = await lockLake(lake, {
     wait: options.wait ?? false,
     onWait: (holder) => progress.notice(`waiting for ${holder}`),
-    signal: options.signal,
+    signal,
+    onLost(reason) {
+      lost.abort(reason);
+      void options.executor.close();
+    },
   });
   const reports: StageReport[] = [];
   try {
