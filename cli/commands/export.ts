@@ -39,11 +39,12 @@ export default defineCommand({
   async run([name], options, terminal) {
     const format = asked<FormatName>(options, 'format', `add --format ${FORMATS.join('|')}`);
     const out = asked<string>(options, 'out', 'add --out DIR, a new or empty folder');
-    check(options, format);
+    checkCompression(options, format);
     const lake = existingLake(lakeOf(options));
     const snapshot = findSnapshot(lake, name!);
-    const sequence = (options['sequence'] as number | undefined) ?? null;
+    const sequence = format === 'mds' ? ((options['sequence'] as number | undefined) ?? null) : null;
     const progress = createProgress(terminal.stderr);
+    for (const text of unused(options, format, sequence)) progress.notice(text);
     const started = performance.now();
     const stopping = onInterrupt();
     const tokens = needsTokens(format, sequence)
@@ -110,22 +111,24 @@ function compression(value: string): 'zstd' | 'none' {
   });
 }
 
-/** Options that a format has no use for are refused: who gives one expects something of it. */
-function check(options: Options, format: FormatName): void {
-  const refuse = (what: string, hint: string) => new GarnerError({ what, where: 'argument', hint, fault: 2 });
-  const sequence = options['sequence'] as number | undefined;
-  if (sequence !== undefined && format !== 'mds')
-    throw refuse(
-      `--sequence is for mds, and the format is ${format}`,
-      'leave it out: the program that reads this format cuts sequences by itself',
-    );
-  if (options['tokenizer'] !== undefined && !needsTokens(format, sequence ?? null))
-    throw refuse(
-      `--tokenizer is given, and ${format} takes text`,
-      format === 'mds' ? 'add --sequence T for samples of tokens' : 'leave it out: the reader brings its own tokenizer',
-    );
+function checkCompression(options: Options, format: FormatName): void {
   if (options['compression'] !== undefined && !COMPRESSED.includes(format))
-    throw refuse(`--compression is for ${COMPRESSED.join(' and ')}, and the format is ${format}`, 'leave it out');
+    throw new GarnerError({
+      what: `--compression is for ${COMPRESSED.join(' and ')}, and the format is ${format}`,
+      where: 'argument',
+      hint: 'leave it out',
+      fault: 2,
+    });
+}
+
+/** What was given and has no use, a sentence each: who gives it expects something of it. */
+function* unused(options: Options, format: FormatName, sequence: number | null): Generator<string> {
+  if (options['sequence'] !== undefined && sequence === null)
+    yield `--sequence is not used: what reads ${format} cuts sequences by itself`;
+  if (options['tokenizer'] !== undefined && !needsTokens(format, sequence))
+    yield format === 'mds'
+      ? '--tokenizer is not used: mds holds text; add --sequence T for samples of tokens'
+      : `--tokenizer is not used: ${format} holds text`;
 }
 
 function onInterrupt(): { signal: AbortSignal; end(): void } {

@@ -72,11 +72,14 @@ const UNFINISHED = '.unfinished-';
 /** Names of half-made folders beside `out` or in it; the host and process keep two exports apart. */
 const stagingName = (pid: number | string) => `${hostname()}-${pid}`;
 
-/** Begins an export into `out`, which must be absent, empty or an export of ours; clears what killed ones left. */
-export function openStaging(given: string): Staging {
+const isMounted = (path: string): boolean => existsSync(path) && statSync(path).dev !== statSync(dirname(path)).dev;
+
+/**
+ * Begins an export into `out`, which must be absent, empty or an export of ours; clears what killed ones left. A mounted
+ * volume cannot be put in place by a rename: there the files are made inside and moved one by one, the manifest last.
+ */
+export function openStaging(given: string, mounted = isMounted(resolve(given))): Staging {
   const out = resolve(given);
-  // A mounted volume cannot be put in place by a rename: there the files are moved one by one.
-  const mounted = existsSync(out) && statSync(out).dev !== statSync(dirname(out)).dev;
   const prefix = mounted ? join(out, UNFINISHED) : `${out}${UNFINISHED}`;
   const path = `${prefix}${stagingName(process.pid)}`;
   try {
