@@ -9,6 +9,7 @@ export const BENCHES: Record<string, () => Promise<{ default: Bench }>> = {
   tokenizer: () => import('./tokenizer.ts'),
   sgemm: () => import('./sgemm.ts'),
   step: () => import('./step.ts'),
+  sampler: () => import('./sampler.ts'),
   plan: () => import('./plan.ts'),
   simulate: () => import('./simulate.ts'),
 };

@@ -2,7 +2,7 @@ import { defineKernel, defineOp, expectShape } from '../define.ts';
 import * as reference from './reference.ts';
 
 /** Outputs of a weight that lie side by side. */
-export const PANEL = 64;
+const PANEL = 64;
 
 const forward = defineKernel({
   name: 'linear_packed',
