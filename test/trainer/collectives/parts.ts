@@ -29,6 +29,12 @@ export const PARTS: Record<string, (world: World) => unknown> = {
     world.barrier();
     return 'stayed';
   },
+  dieInTheMiddle(world) {
+    for (let k = 0; ; k++) {
+      world.allReduce(new Float32Array(100_000));
+      if (k === 20 && world.rank === 1) process.kill(process.pid, 'SIGKILL');
+    }
+  },
   /** The last rank throws after telling the others. */
   giveUp(world) {
     world.barrier();

@@ -43,4 +43,7 @@ try {
 } catch (error) {
   answer = { error: String(error), rank: (error as { rank?: number }).rank };
 }
-process.stdout.write(`${JSON.stringify(answer)}\n`);
+// Under MPI a rank that ends without leaving ends the others, whom its launcher then still hears.
+process.stdout.write(`${JSON.stringify(answer)}\n`, () => {
+  if (order.home === 'mpi' && 'error' in answer) setTimeout(() => process.exit(1), 500);
+});
