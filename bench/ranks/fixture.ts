@@ -1,4 +1,5 @@
 import { configOfDepth, type ModelConfig } from '../../trainer/model/config.ts';
+import { lendTensors, loadCheckpoint, saveCheckpoint } from '../../trainer/checkpoint/checkpoint.ts';
 import type { Batch } from '../../trainer/loader/samples.ts';
 import type { World } from '../../trainer/collectives/group.ts';
 import { mailboxOf, openLearner, type LearnerOptions } from '../../trainer/parallel/open.ts';
@@ -21,6 +22,10 @@ export interface Fixture {
   rows: number;
   micro: number;
   steps: number;
+  /** Writes a checkpoint after step `at` into `folder`. */
+  save?: { folder: string; at: number };
+  /** Goes on from a checkpoint. */
+  from?: string;
 }
 
 export interface Course {
@@ -35,10 +40,12 @@ export function fixture(more: Partial<Omit<Fixture, 'parallel'>> & Partial<Paral
   const small = { layers: 8, width: 64, keyValueHeads: 8, tied: true, vocabulary: 257, length: 32, rows: 16, micro: 1 };
   const { mesh, chunks, zero, sequence, recompute } = { ...ALONE, ...more };
   const shape = { ...small, steps: 50, ...more };
-  const { layers, width, keyValueHeads, tied, vocabulary, length, rows, micro, steps } = shape;
+  const { layers, width, keyValueHeads, tied, vocabulary, length, rows, micro, steps, save, from } = shape;
   return {
     parallel: { mesh, chunks, zero, sequence, recompute },
     ...{ layers, width, keyValueHeads, tied, vocabulary, length, rows, micro, steps },
+    ...(save && { save }),
+    ...(from !== undefined && { from }),
   };
 }
 
@@ -80,10 +87,11 @@ function fillRow(k: number, { vocabulary, length }: Fixture, into: Batch, row: n
 }
 
 /** Runs it on this rank; the course is the same on all. */
-export function runFixture(of: Fixture, world: World): Course {
+export async function runFixture(of: Fixture, world: World): Promise<Course> {
   const learner = openLearner(configOf(of), optionsOf(of), world);
   const course: Course = { losses: [], norms: [], seconds: [] };
-  for (let step = 1; step <= of.steps; step++) {
+  const done = of.from === undefined ? 0 : loadCheckpoint(of.from, learner).step;
+  for (let step = done + 1; step <= of.steps; step++) {
     const started = performance.now();
     const { lossSum, tokens } = learner.accumulate(of.rows / of.micro, (slot, into) => {
       for (let i = 0; i < of.micro; i++) fillRow(slot * of.micro + i, of, into, i);
@@ -101,7 +109,12 @@ export function runFixture(of: Fixture, world: World): Course {
     course.losses.push(lossSum / tokens);
     course.norms.push(gradientNorm);
     course.seconds.push((performance.now() - started) / 1000);
+    if (step !== of.save?.at) continue;
+    const state = { step, samples: step * of.rows, tokens: 0, seed: 5, recipe: 'fixture' };
+    if (world.rank === 0) await saveCheckpoint(of.save.folder, { learner, state, end: 0, beside: {} });
+    else lendTensors(learner);
   }
+  world.barrier();
   learner.close();
   return course;
 }

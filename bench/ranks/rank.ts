@@ -5,11 +5,10 @@ import { serveRank } from '../../trainer/parallel/launch/child.ts';
 import { runFixture } from './fixture.ts';
 import type { FixtureOrder } from './run.ts';
 
-serveRank<FixtureOrder>(({ rank, fds, order }) => {
+serveRank<FixtureOrder>(async ({ rank, fds, order }) => {
   const place = { ...order.place, inherited: fds[0]! };
   const world = enterWorld(place, rank, { patience: 60 });
-  const course = runFixture(order.fixture, world);
+  const course = await runFixture(order.fixture, world);
   if (rank === 0) writeFileSync(order.out, JSON.stringify(course));
   world.close();
-  return Promise.resolve();
 });
