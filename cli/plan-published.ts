@@ -103,12 +103,15 @@ export async function comparedMeshes(): Promise<{ row: PublishedMesh; plan: Plan
 }
 
 /** Both comparisons as Markdown tables, for docs/guides/cost.md. */
-export async function publishedTables(): Promise<string> {
-  const runs = (await comparedRuns()).map(
+export function publishedTables(
+  comparedRuns: readonly ComparedRun[],
+  comparedMeshes: readonly { row: PublishedMesh; plan: Plan }[],
+): string {
+  const runs = comparedRuns.map(
     ({ row, of, computed, ratio, guessed, guessedRatio, guessedMfu }) =>
       `| ${row.run} | ${of} | \`${row.efficiency}\` | ${figure(row.outcome, row.unit)} | ${figure(computed, row.unit)} | ${ratio.toFixed(2)} | ${guessedMfu.toFixed(2)} | ${figure(guessed, row.unit)} | ${guessedRatio.toFixed(2)} |`,
   );
-  const meshes = (await comparedMeshes()).map(
+  const meshes = comparedMeshes.map(
     ({ row, plan }) =>
       `| ${row.run} | ${row.fits ? 'ran' : 'cannot'} | ${plan.fits ? 'fits' : 'does not fit'} | ${(plan.memoryPerGpu.total / 1e9).toFixed(1)} | ${row.gigabytes ?? '–'} |`,
   );

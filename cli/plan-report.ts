@@ -82,7 +82,7 @@ function formatMemory(memory: Memory, capacity: number, fits: boolean, layout: s
 function formatMeshes(meshes: readonly MeshReport[], width: number): string {
   if (meshes.length === 0)
     return 'no mesh fits\n  more GPUs, --micro-batch 1, --recompute full or --zero 3 need less memory';
-  const head = ['data', 'tensor', 'pipe', 'ctx', 'ZeRO', 'micro', 'again', 'GB', 'works', 'why not 100 %'];
+  const head = ['data', 'tensor', 'pipe', 'ctx', 'ZeRO', 'micro', 'again', 'GB', 'MFU', 'lost to'];
   const rows = meshes.map((m) => [
     m.data,
     m.tensor,
@@ -92,15 +92,18 @@ function formatMeshes(meshes: readonly MeshReport[], width: number): string {
     m.microBatch,
     { none: 'no', selective: 'some', full: 'all' }[m.recompute],
     Number(gigabytes(m.memory)),
-    `${Math.round(100 * m.useful)} %`,
+    `${(100 * m.mfu).toFixed(0)} %`,
     m.reason
       .replace(/^loses /, '')
       .split(', ')
+      .filter((loss) => !loss.startsWith('kernels'))
       .slice(0, 2)
       .join(', ')
-      .replaceAll(' %', '%'),
+      .replaceAll(' %', '%')
+      .replace('pipeline', 'bubble')
+      .replace('stragglers', 'slow GPUs'),
   ]);
-  return `meshes that fit, best first; works: the share of a step that computes\n${formatTable(head, rows, width)}`;
+  return `meshes that fit, best first, by a simulated step\n${formatTable(head, rows, width)}`;
 }
 
 function assumption(a: Plan['assumptions'][number], width: number): string {

@@ -24,17 +24,13 @@ export interface Wanted {
   chunks?: number | undefined;
 }
 
-/** A way to lay a training out, with what it needs and what it loses. */
+/** A way to lay a training out, with what it needs and a sketch of what it loses. */
 export interface Candidate {
   layout: Layout;
   memory: Memory;
   fits: boolean;
   /** Share of a step that computes what the model needs. */
   useful: number;
-  /** Seconds of a step that go elsewhere, by where. */
-  losses: Record<'bubble' | 'tensor' | 'data' | 'context' | 'recomputation' | 'launches', number>;
-  /** Seconds of a step's own products. */
-  compute: number;
 }
 
 const divisors = (n: number, most: number): number[] =>
@@ -60,8 +56,11 @@ export function candidates(w: Wanted): Candidate[] {
 const better = (a: Candidate, b: Candidate): boolean =>
   a.fits === b.fits ? (a.fits ? a.useful >= b.useful : a.memory.total <= b.memory.total) : a.fits;
 
-/** Meshes of all GPUs: tensor inside a node (at most 8), context for long rows, any pipeline that the layers allow. */
-function meshesOf({ shape, gpu, gpus, sequence }: Wanted): PlanMesh[] {
+/**
+ * Meshes of all GPUs: tensor inside a node (at most 8), context for long rows, any pipeline that the layers allow, and a row
+ * of the batch for each replica where that is possible.
+ */
+function meshesOf({ shape, gpu, gpus, sequence, rows }: Wanted): PlanMesh[] {
   const meshes: PlanMesh[] = [];
   for (const tensor of [1, 2, 4, 8].filter((t) => t <= gpu.node && gpus % t === 0 && shape.heads % t === 0))
     for (const context of [1, 2, 4, 8, 16].filter(
@@ -69,7 +68,8 @@ function meshesOf({ shape, gpu, gpus, sequence }: Wanted): PlanMesh[] {
     ))
       for (const pipeline of divisors(gpus / tensor / context, shape.layers))
         meshes.push({ data: gpus / tensor / context / pipeline, tensor, pipeline, context });
-  return meshes;
+  const served = meshes.filter((m) => m.data <= rows);
+  return served.length > 0 ? served : meshes;
 }
 
 /** ZeRO-3 gathers weights for each micro-batch, which a pipeline has many of: only without one. */
@@ -94,7 +94,7 @@ function layoutsOf(w: Wanted, mesh: PlanMesh, zero: Layout['zero']): Layout[] {
           mesh,
           zero,
           microBatch,
-          microBatches: Math.max(1, Math.floor(perReplica / microBatch)),
+          microBatches: microBatchesOf(perReplica / microBatch, v === 1 ? 1 : mesh.pipeline),
           sequence: w.sequence,
           recompute,
           chunks: v,
@@ -102,6 +102,10 @@ function layoutsOf(w: Wanted, mesh: PlanMesh, zero: Layout['zero']): Layout[] {
       ),
   );
 }
+
+/** Whole micro-batches, in groups of the pipeline where it is interleaved. */
+const microBatchesOf = (wanted: number, group: number): number =>
+  wanted >= group ? Math.floor(wanted / group) * group : Math.max(1, Math.floor(wanted));
 
 /** Share of a link's bandwidth that collectives reach (8 H100: 360 to 370 of 450 GB/s). */
 const LINK_SHARE = 0.8;
@@ -134,28 +138,16 @@ export function weigh(w: Wanted, layout: Layout): Candidate {
   const dataBytes =
     (passes * (4 + (layout.zero === 3 ? 2 : 1) * element) * layers * layerParameters(s) * ring(shares)) / tensor;
   const dataTime = dataBytes / (tensor * shares > gpu.node ? network : link);
-  const losses = {
-    bubble: compute * (1 + extra) * bubble(pipeline, layout.microBatches, layout.chunks),
-    tensor: tensorBytes / (tensor > gpu.node ? network : link),
-    data: 0.1 * dataTime + Math.max(0, 0.9 * dataTime - HIDDEN * compute),
-    context: (0.3 * keyValues) / (tensor * context > gpu.node ? network : link),
-    recomputation: compute * extra,
-    launches: LAUNCHES * layout.microBatches * layers,
-  };
-  const lost = Object.values(losses).reduce((a, b) => a + b, 0);
-  return { layout, memory, fits: memory.total <= w.capacity, useful: compute / (compute + lost), losses, compute };
-}
-
-/** Why a candidate stands where it stands, in a few words. */
-export function reasonOf(c: Candidate): string {
-  const step = c.compute / c.useful;
-  const worst = Object.entries(c.losses)
-    .map(([name, seconds]) => [name, (100 * seconds) / step] as const)
-    .filter(([, percent]) => percent >= 0.5)
-    .toSorted(([, a], [, b]) => b - a)
-    .slice(0, 3)
-    .map(([name, percent]) => `${name} ${percent.toFixed(0)} %`);
-  return worst.length > 0 ? `loses ${worst.join(', ')}` : 'loses under 1 %';
+  const losses = [
+    compute * (1 + extra) * bubble(pipeline, layout.microBatches, layout.chunks),
+    tensorBytes / (tensor > gpu.node ? network : link),
+    0.1 * dataTime + Math.max(0, 0.9 * dataTime - HIDDEN * compute),
+    (0.3 * keyValues) / (tensor * context > gpu.node ? network : link),
+    compute * extra,
+    LAUNCHES * layout.microBatches * layers,
+  ];
+  const lost = losses.reduce((a, b) => a + b, 0);
+  return { layout, memory, fits: memory.total <= w.capacity, useful: compute / (compute + lost) };
 }
 
 /** `data 128 × tensor 8, ZeRO-1, micro-batch 2`: everything that a layout chooses. */

@@ -1,5 +1,5 @@
 import { GarnerError } from '../../core/errors.ts';
-import { candidates, describeLayout, reasonOf, type Candidate } from './candidates.ts';
+import { describeLayout } from './candidates.ts';
 import { defaultEfficiency, lostToFailures } from './efficiency.ts';
 import {
   chinchillaRatio,
@@ -14,6 +14,7 @@ import {
 import { peakOf, type Gpu, type Precision } from './gpus.ts';
 import type { Layout, Memory } from './memory.ts';
 import { checkMesh, type PlanMesh } from './mesh.ts';
+import { ranked, reasonOf, type Ranked } from './ranking.ts';
 import type { Shape } from './shape.ts';
 
 /** A value that stands in the plan and that nobody can know beforehand, and where it comes from. */
@@ -63,7 +64,7 @@ export interface Question {
   lakeTokens: number | null;
 }
 
-/** A mesh that fits, as the report shows it. Bytes; `useful` is the share of a step that computes. */
+/** A mesh that fits, as the report shows it: bytes, and the share of the peak that a step gets, simulated or sketched. */
 export interface MeshReport extends PlanMesh {
   zero: number;
   microBatch: number;
@@ -71,7 +72,8 @@ export interface MeshReport extends PlanMesh {
   chunks: number;
   recompute: Recompute;
   memory: number;
-  useful: number;
+  mfu: number;
+  simulated: boolean;
   reason: string;
 }
 
@@ -112,7 +114,7 @@ export function plan(q: Question): { plan: Plan; layout: Layout; capacity: numbe
   // Achieved FLOP/s say nothing without the recomputation in them.
   const recompute = q.recompute ?? (q.achieved === undefined ? undefined : 'none');
   checkQuestion(q);
-  const found = candidates({
+  const found = ranked({
     shape: q.shape,
     gpu: q.gpu,
     gpus: q.gpus,
@@ -127,7 +129,7 @@ export function plan(q: Question): { plan: Plan; layout: Layout; capacity: numbe
     microBatch: q.microBatch,
     chunks: q.chunks,
   });
-  const best = found[0]!;
+  const best = found[0]!.candidate;
   const extra = recomputed(q.shape, q.sequence.value, best.layout.recompute, q.attention);
   const reached = q.achieved === undefined ? guess.mfu : q.achieved / peak;
   const mfu = q.mfu ?? reached / (1 + extra);
@@ -166,10 +168,7 @@ export function plan(q: Question): { plan: Plan; layout: Layout; capacity: numbe
       lakeTokens: q.lakeTokens,
       memoryPerGpu: best.memory,
       fits: best.fits,
-      meshes: found
-        .filter((c) => c.fits)
-        .slice(0, SHOWN)
-        .map(reportOf),
+      meshes: best.fits ? found.slice(0, SHOWN).map(reportOf) : [],
       assumptions: assumptionsOf(q, best.layout, { mfu, guess: guess.source, extra, lost, price, pue, carbon }),
     },
     layout: best.layout,
@@ -198,8 +197,8 @@ function checkQuestion(q: Question): void {
     );
 }
 
-function reportOf(c: Candidate): MeshReport {
-  const { mesh, zero, microBatch, microBatches, chunks, recompute } = c.layout;
+function reportOf(r: Ranked): MeshReport {
+  const { mesh, zero, microBatch, microBatches, chunks, recompute } = r.candidate.layout;
   return {
     ...mesh,
     zero,
@@ -207,9 +206,10 @@ function reportOf(c: Candidate): MeshReport {
     microBatches,
     chunks,
     recompute,
-    memory: c.memory.total,
-    useful: c.useful,
-    reason: reasonOf(c),
+    memory: r.candidate.memory.total,
+    mfu: r.mfu,
+    simulated: r.step !== null,
+    reason: reasonOf(r),
   };
 }
 
