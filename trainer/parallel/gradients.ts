@@ -7,6 +7,8 @@ import type { ParallelOptions } from './options.ts';
 
 /** Micro-batches of a whole step are added in at most so many groups, and the groups pairwise. */
 const MOST_GROUPS = 16;
+/** Sums that are begun and not ended; a home holds 64. */
+const MOST_PENDING = 32;
 
 const some: Tensor = { name: '', shape: [1], type: 'f32', zone: 'gradients' };
 const { kernel: COPY } = copy({ y: { tensor: some, add: true }, x: some }, { size: 1 });
@@ -156,6 +158,7 @@ export function openGradients(parts: GradientParts): Gradients {
       const whole = view(zone, number);
       sumCopies(bucket, whole);
       if (data.ranks === 1) return;
+      if (pending.length >= MOST_PENDING) pending.shift()!();
       pending.push(options.zero > 0 ? data.startReduceScatter(whole, edges) : data.startAllReduce(whole));
     },
     close() {
