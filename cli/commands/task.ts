@@ -4,7 +4,10 @@ import { plain } from '../../core/progress.ts';
 import { dropOwnTemporary, runOrdered } from '../../core/stage/ordered.ts';
 import { readTaskOrder } from '../../core/stage/orders.ts';
 import { existingLake } from '../../core/lake/lake.ts';
-import { defineCommand } from '../command.ts';
+import type { TaskOrder } from '../../core/stage/task.ts';
+import { keyOf } from '../../core/hash.ts';
+import { launchOf, type Launch } from '../../trainer/parallel/launch/environment.ts';
+import { defineCommand, type Terminal } from '../command.ts';
 
 /** Where engines say which element of an array a process is. */
 const INDEX_VARIABLES = ['SLURM_ARRAY_TASK_ID', 'JOB_COMPLETION_INDEX'];
@@ -32,14 +35,19 @@ export default defineCommand({
     const started = performance.now();
     let last = started;
     try {
-      const counts = await runOrdered(order, {
-        progress(done, total, note) {
-          if (performance.now() - last < 30_000) return;
-          last = performance.now();
-          say(`${name}: ${note ?? `${done}${total ? ` of ${total}` : ''}`}`);
-        },
-        notice: say,
-      });
+      const work = () =>
+        runOrdered(order, {
+          progress(done, total, note) {
+            if (performance.now() - last < 30_000) return;
+            last = performance.now();
+            say(`${name}: ${note ?? `${done}${total ? ` of ${total}` : ''}`}`);
+          },
+          notice: say,
+        });
+      // srun and mpirun start this command once a rank: rank 0 runs the task, and the others follow it.
+      const launch = launchOf(process.env);
+      const counts = launch.ranks === 1 ? await work() : await followOrRun(launch, order, terminal, work);
+      if (launch.rank > 0) return 0;
       const seconds = ((performance.now() - started) / 1000).toFixed(1);
       say(`${name}: ${counts === null ? 'done already' : `done in ${seconds} s, ${JSON.stringify(counts)}`}`);
       return 0;
@@ -49,6 +57,11 @@ export default defineCommand({
     }
   },
 });
+
+async function followOrRun<T>(launch: Launch, order: TaskOrder, terminal: Terminal, work: () => Promise<T>) {
+  const { asRank } = await import('../ranks.ts');
+  return asRank({ launch, lake: order.lake, digest: keyOf(order.keys) }, terminal, work);
+}
 
 function indexOf(given: string | undefined): number {
   const text = given ?? INDEX_VARIABLES.map((name) => process.env[name]).find((value) => value !== undefined);

@@ -60,6 +60,8 @@ export interface Stage<R = unknown, P = unknown> {
   units?(params: P): readonly Unit[];
   /** The content of the output, not the key, names it for later stages: for what the outside world decides (a crawl). */
   identity?: 'content';
+  /** Where a task is a training: processes over which it is spread, and threads of each. */
+  ranks?(params: P): { ranks: number; threads: number };
   /** `lake` is the lake's folder (absolute), for a stage that looks into its inputs to split them. */
   tasks(inputs: Inputs, params: P, lake: string): readonly Task[] | Promise<readonly Task[]>;
   /** Pure but for its files. A bad record is a decision; a thrown error fails the task, which is tried once more. */

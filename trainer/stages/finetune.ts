@@ -3,9 +3,10 @@ import { explainSystemError } from '../../core/errors.ts';
 import { sha256 } from '../../core/hash.ts';
 import { asset } from '../../core/root.ts';
 import { defineStage } from '../../core/stage/index.ts';
+import { ranksOf } from '../parallel/mesh.ts';
 import type { FinetuneSection } from '../recipe.ts';
 import type { FinetuneParams } from './prepare-finetune.ts';
-import { NOT_IN_KEY } from './plan.ts';
+import { NOT_IN_KEY, parallelOf } from './plan.ts';
 import { runOverRanks } from './ranks.ts';
 
 /** The conversations that ship with garner. */
@@ -21,6 +22,7 @@ export default defineStage<{ name: string; finetune?: FinetuneSection }, Finetun
     p === undefined ? null : { ...p, name: p.name ?? `${name}-finetune`, data: fileOf(p.data) },
   // The content of the data names it, not its path.
   units: (params) => [{ name: 'finetune', version: 2, params: { ...params, ...NOT_IN_KEY, data: params.data.sha256 } }],
+  ranks: (p) => ({ ranks: ranksOf(parallelOf('finetune', p).mesh), threads: p.threads ?? 1 }),
   tasks: () => [{ id: 'train', input: null }],
   run: (_task, params, context) => runOverRanks({ stage: 'finetune', params }, context),
 });

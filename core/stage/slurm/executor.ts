@@ -74,7 +74,7 @@ export const arrayName = (lake: string, stage: string, list: string): string =>
 async function openArray(batch: Batch, settings: SlurmSettings): Promise<TaskArray> {
   const { lake, stage, list } = batch;
   const resources = resourcesOf(settings, stage.name);
-  const shape = shapeOf(batch.params);
+  const shape = stage.ranks?.(batch.params) ?? null;
   if (shape !== null && launcherOf(resources) === 'srun' && resources.mpi !== undefined) {
     const kinds = await mpiKinds();
     if (kinds.length > 0 && !kinds.includes(resources.mpi))
@@ -110,12 +110,6 @@ async function openArray(batch: Batch, settings: SlurmSettings): Promise<TaskArr
       ),
     queued: () => elementsOf(name),
   };
-}
-
-/** A training says in its parameters how many processes it wants, and how many threads each. */
-function shapeOf(params: unknown): { ranks: number; threads: number } | null {
-  const { ranks, threads } = Object(params) as { ranks?: unknown; threads?: unknown };
-  return typeof ranks === 'number' ? { ranks, threads: typeof threads === 'number' ? threads : 1 } : null;
 }
 
 const logFolder = ({ stage, list }: Pick<Batch, 'stage' | 'list'>) =>
