@@ -10,8 +10,8 @@ import type { RemoteModel } from './model.ts';
 import type { Places } from './places.ts';
 import { readChatRequest, type ChatRequest } from './request.ts';
 
-/** More than any context takes. */
-const LARGEST_BODY = 4 << 20;
+/** More than most contexts take, and bounded for all connections together. */
+const LARGEST_BODY = 2 << 20;
 
 export interface Served {
   /** The model's name in requests. */

@@ -14,6 +14,7 @@ import { openRemoteModel } from './model.ts';
 import { openPlaces } from './places.ts';
 
 const MOST_PLACES = 16;
+const MOST_CONNECTIONS = 256;
 /** For keys and values [bytes]. */
 const CACHE = 1 << 30;
 
@@ -68,6 +69,7 @@ export async function openServer({ checkpoint, name, port, key, queue, threads }
     key,
   });
   const server = serve({ fetch: app.fetch, hostname: '127.0.0.1', port });
+  server.maxConnections = MOST_CONNECTIONS;
   try {
     await new Promise((done, fail) => server.once('listening', done).once('error', fail));
   } catch (error) {
