@@ -12,4 +12,5 @@ export const BENCHES: Record<string, () => Promise<{ default: Bench }>> = {
   sampler: () => import('./sampler.ts'),
   plan: () => import('./plan.ts'),
   simulate: () => import('./simulate.ts'),
+  ranks: () => import('./ranks.ts'),
 };
