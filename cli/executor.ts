@@ -116,7 +116,7 @@ async function submitRun(
   ]);
   const { recipe, until } = choice;
   const text = `${JSON.stringify(recipe)}\n`;
-  const written = join(lake, 'orders', 'coordinator', `${keyOf(text)}.json`);
+  const written = join(lake, 'logs', 'coordinator', `${keyOf(text)}.json`);
   await writeAtomically(written, text);
   const log = join(lake, coordinatorLog(recipe.name));
   mkdirSync(resolve(log, '..'), { recursive: true });
