@@ -55,6 +55,8 @@ export default defineCommand({
         })
       : null;
     try {
+      const rows = tokens === null ? null : tooManyRows(format, tokens.vocabulary);
+      if (rows) progress.notice(rows);
       if (snapshot.shown.validation === 0)
         progress.notice(
           'no document is held out, so the validation split is empty: mix.validation.share in the recipe',
@@ -129,6 +131,14 @@ function* unused(options: Options, format: FormatName, sequence: number | null):
     yield format === 'mds'
       ? '--tokenizer is not used: mds holds text; add --sequence T for samples of tokens'
       : `--tokenizer is not used: ${format} holds text`;
+}
+
+/** llm.c checks no token against its embedding, whose size is built in. */
+function tooManyRows(format: FormatName, vocabulary: number): string | null {
+  if (format !== 'llm.c' || vocabulary <= 50_257) return null;
+  return vocabulary <= 65_536
+    ? `the vocabulary has ${vocabulary} tokens, llm.c's GPT-2 has 50,257 rows and does not check: raise vocab_size in its source`
+    : `the vocabulary has ${vocabulary} tokens: shards of 32 bits, which only llm.c's Llama 3 scripts read`;
 }
 
 function onInterrupt(): { signal: AbortSignal; end(): void } {
