@@ -6,10 +6,19 @@ import { findGpu, type Gpu } from '../trainer/plan/gpus.ts';
 import type { Question, Stated } from '../trainer/plan/plan.ts';
 import { findModel } from '../trainer/plan/models.ts';
 import { FAMILIES, parametersOf, type Shape } from '../trainer/plan/shape.ts';
-import { modelConfig } from '../trainer/stages/plan.ts';
+import { ranksOf as ranksIn } from '../trainer/parallel/mesh.ts';
+import { microBatchOf, modelConfig, parallelOf } from '../trainer/stages/plan.ts';
 import type { Options } from './command.ts';
 import { lakeFor } from './lake.ts';
 import { loadRecipe, type Recipe } from './pipeline.ts';
+
+interface Ranks {
+  gpu: Gpu;
+  count: number;
+  /** Bytes of a rank. */
+  memory: number;
+  sequenceParallel: boolean;
+}
 
 /** What is trained, before the hardware is known. */
 interface Subject {
@@ -19,8 +28,8 @@ interface Subject {
   tokens: Stated<number>;
   batchTokens: Stated<number>;
   lakeTokens: number | null;
-  /** The processors that a recipe's ranks stand for; null where the options name a GPU. */
-  ranks: { gpu: Gpu; count: number; memory: number; microBatch: number | undefined } | null;
+  /** The processors that a recipe's ranks stand for, and how it lays its work out; null where the options name a GPU. */
+  ranks: (Pick<Question, 'mesh' | 'zero' | 'recompute' | 'chunks' | 'microBatch'> & Ranks) | null;
 }
 
 const wrong = (what: string, hint: string, where?: string) => new GarnerError({ what, where, hint, fault: 2 });
@@ -49,15 +58,10 @@ export function questionOf(recipe: string | undefined, options: Options): { ques
       precision,
       count: (options['flops'] as Question['count'] | undefined) ?? 'exact',
       attention: (options['attention'] as Question['attention'] | undefined) ?? 'flash',
-      sequenceParallel: options['sequenceParallel'] !== false,
+      sequenceParallel: ranks?.sequenceParallel ?? options['sequenceParallel'] !== false,
       mfu: options['mfu'] as number | undefined,
       achieved: options['tflops'] === undefined ? undefined : (options['tflops'] as number) * 1e12,
-      // garner's own trainer keeps everything, shares out nothing and takes the recipe's micro-batch.
-      recompute: (options['recompute'] as Question['recompute']) ?? (ranks ? 'none' : undefined),
-      mesh: options['mesh'] as Question['mesh'],
-      zero: (options['zero'] as Question['zero']) ?? (ranks ? 0 : undefined),
-      microBatch: (options['microBatch'] as number | undefined) ?? ranks?.microBatch,
-      chunks: options['chunks'] as number | undefined,
+      ...layoutOf(options, ranks),
       memory: options['gpuMemory'] === undefined ? ranks?.memory : (options['gpuMemory'] as number) * 1e9,
       price: options['price'] as number | undefined,
       pue: options['pue'] as number | undefined,
@@ -65,6 +69,28 @@ export function questionOf(recipe: string | undefined, options: Options): { ques
       failures: options['failures'] as number | undefined,
       lakeTokens: subject.lakeTokens,
     },
+  };
+}
+
+/** What the options say of the layout, else what the recipe says of its ranks, as long as there are as many. */
+function layoutOf(
+  options: Options,
+  ranks: Subject['ranks'],
+): Pick<Question, 'mesh' | 'zero' | 'recompute' | 'chunks' | 'microBatch'> {
+  const given = {
+    mesh: options['mesh'] as Question['mesh'],
+    zero: options['zero'] as Question['zero'],
+    recompute: options['recompute'] as Question['recompute'],
+    chunks: options['chunks'] as number | undefined,
+    microBatch: options['microBatch'] as number | undefined,
+  };
+  const own = options['mesh'] === undefined && options['gpus'] === undefined ? ranks : null;
+  return {
+    mesh: given.mesh ?? own?.mesh,
+    zero: given.zero ?? own?.zero,
+    recompute: given.recompute ?? own?.recompute,
+    chunks: given.chunks ?? own?.chunks,
+    microBatch: given.microBatch ?? own?.microBatch,
   };
 }
 
@@ -191,9 +217,6 @@ function ofRecipe(recipe: Recipe, path: string, options: Options): Subject {
       `give --tokens, set pretrain.steps, or run it until the shards: garner run ${path} --until shards`,
       path,
     );
-  const count = p.ranks ?? 1;
-  const threads = p.threads ?? Math.max(1, Math.floor(availableParallelism() / count));
-  const onCores = options['gpu'] === undefined;
   return {
     name: `${recipe.name} (${path})`,
     shape: { ...FAMILIES.llama, positions: 0, ...config, tied: config.tiedEmbeddings },
@@ -201,14 +224,22 @@ function ofRecipe(recipe: Recipe, path: string, options: Options): Subject {
     tokens,
     batchTokens: { value: p.batch * sequence, source: 'the recipe' },
     lakeTokens: shards?.all ?? null,
-    ranks: onCores
-      ? {
-          gpu: coresOf(threads),
-          count,
-          memory: totalmem() / count,
-          microBatch: p.micro_batch,
-        }
-      : null,
+    ranks: options['gpu'] === undefined ? ranksOf(p, sequence) : null,
+  };
+}
+
+/** The ranks of a recipe on this machine, each with its share of the cores and of the memory. */
+function ranksOf(p: NonNullable<Recipe['pretrain']>, sequence: number): Subject['ranks'] {
+  const { sequence: sequenceParallel, ...parallel } = parallelOf('pretrain', p);
+  const count = ranksIn(parallel.mesh);
+  return {
+    gpu: coresOf(p.threads ?? Math.max(1, Math.floor(availableParallelism() / count))),
+    count,
+    memory: totalmem() / count,
+    ...parallel,
+    sequenceParallel,
+    mesh: { ...parallel.mesh, context: 1 },
+    microBatch: microBatchOf('pretrain', p, { ...parallel, sequence: sequenceParallel }, sequence),
   };
 }
 

@@ -15,12 +15,13 @@ export function formatPlan(
 ): string {
   const { question: q, plan, layout, capacity } = about;
   const peak = peakOf(q.gpu, q.precision);
+  const unit = q.gpu.kind === 'cpu' ? 'rank' : 'GPU';
   const many = q.gpus === 1 ? '' : `${q.gpus.toLocaleString('en')} × `;
   const of = (name: string) => plan.assumptions.find((a) => a.name === name)!.value;
   const rows: [string, string, string][] = [
-    ['time', formatSeconds(plan.seconds), `${formatCount(plan.gpuHours)} GPU-hours`],
-    ['money', formatDollars(plan.dollars), `at $${three(Number(of('price')))} a GPU and hour`],
-    ['energy', formatEnergy(plan.kilowattHours), `${three(q.gpu.power)} W a GPU, PUE ${three(Number(of('PUE')))}`],
+    ['time', formatSeconds(plan.seconds), `${formatCount(plan.gpuHours)} ${unit}-hours`],
+    ['money', formatDollars(plan.dollars), `at $${three(Number(of('price')))} a ${unit} and hour`],
+    ['energy', formatEnergy(plan.kilowattHours), `${three(q.gpu.power)} W a ${unit}, PUE ${three(Number(of('PUE')))}`],
     ['CO₂', formatMass(plan.co2Kilograms), `${three(Number(of('carbon')))} kg a kWh`],
     [
       'work',
@@ -41,8 +42,8 @@ export function formatPlan(
   const sections = [
     `${about.name} on ${many}${q.gpu.label}`,
     columns(rows, width),
-    formatMemory(plan.memoryPerGpu, capacity, plan.fits, describeLayout(layout), width),
-    ...(plan.meshes.length !== 1 ? [formatMeshes(plan.meshes, width)] : []),
+    formatMemory(plan.memoryPerGpu, capacity, plan.fits, `memory of a ${unit}: `, describeLayout(layout), width),
+    ...(plan.meshes.length !== 1 ? [formatMeshes(plan.meshes, q.mesh !== undefined, width)] : []),
     `assumed\n${plan.assumptions.map((a) => assumption(a, width)).join('\n')}`,
   ];
   return `${sections.join('\n\n')}\n`;
@@ -60,7 +61,14 @@ function columns(rows: readonly (readonly [string, string, string])[], width: nu
     .join('\n');
 }
 
-function formatMemory(memory: Memory, capacity: number, fits: boolean, layout: string, width: number): string {
+function formatMemory(
+  memory: Memory,
+  capacity: number,
+  fits: boolean,
+  title: string,
+  layout: string,
+  width: number,
+): string {
   const scale = Math.max(memory.total, capacity);
   const line = (name: string, bytes: number, bar: string) =>
     `  ${name.padEnd(11)}  ${`${gigabytes(bytes)} GB`.padStart(9)}  ${bar}`.trimEnd();
@@ -73,15 +81,17 @@ function formatMemory(memory: Memory, capacity: number, fits: boolean, layout: s
   });
   const verdict = fits ? `fits in ${gigabytes(capacity)} GB` : `does NOT fit in ${gigabytes(capacity)} GB`;
   return [
-    wrapped('memory of a GPU: ', layout, width),
+    wrapped(title, layout, width),
     ...parts,
     line('together', memory.total, `${Math.round((100 * memory.total) / capacity)} %, ${verdict}`),
   ].join('\n');
 }
 
-function formatMeshes(meshes: readonly MeshReport[], width: number): string {
+function formatMeshes(meshes: readonly MeshReport[], named: boolean, width: number): string {
   if (meshes.length === 0)
-    return 'no mesh fits\n  more GPUs, --micro-batch 1, --recompute full or --zero 3 need less memory';
+    return named
+      ? 'this mesh does not fit\n  leave --mesh out to see which do; --recompute full and --zero 3 need less'
+      : 'no mesh fits\n  more GPUs, --micro-batch 1, --recompute full or --zero 3 need less memory';
   const head = ['data', 'tensor', 'pipe', 'ctx', 'ZeRO', 'micro', 'again', 'GB', 'MFU', 'lost to'];
   const rows = meshes.map((m) => [
     m.data,
@@ -129,7 +139,7 @@ function wrapped(head: string, text: string, width: number): string {
 
 const gigabytes = (bytes: number): string => {
   const n = bytes / 1e9;
-  return n >= 100 ? n.toFixed(0) : n >= 0.095 ? n.toFixed(1) : n.toFixed(3);
+  return n >= 100 ? Math.round(n).toLocaleString('en') : n >= 0.095 ? n.toFixed(1) : n.toFixed(3);
 };
 
 const formatDollars = (n: number): string =>

@@ -160,6 +160,17 @@ test('a recipe: its model, its steps, this machine’s cores, and the tokens of 
   expect((await plan(`${file} --gpu h100 --tokens 1B --lake ${join(folder, 'none')}`)).seconds).toBeGreaterThan(0);
 });
 
+test('a recipe’s own mesh is planned as it stands', async () => {
+  const file = join(folder, 'mesh.yaml');
+  writeFileSync(
+    file,
+    'name: r\nfiles: [{ path: a.jsonl }]\npretrain: { sequence: 64, batch: 8, steps: 10, threads: 1, parallel: { data: 2, tensor: 2, zero: 1 } }\n',
+  );
+  const p = await plan(`${file} --lake ${join(folder, 'none')}`);
+  expect(p.meshes).toMatchObject([{ data: 2, tensor: 2, pipeline: 1, context: 1, zero: 1, recompute: 'none' }]);
+  expect((await garner(`${file} --mesh data=3 --lake ${join(folder, 'none')}`)).err).toMatch(/= 3, but --gpus is 4/);
+});
+
 describe('the report', () => {
   test.each([
     LLAMA,

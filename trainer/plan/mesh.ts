@@ -62,7 +62,7 @@ export function checkMesh(mesh: PlanMesh, gpus: number, shape: Shape, sequence: 
 export const describePlanMesh = (mesh: PlanMesh): string =>
   AXES.filter((axis) => mesh[axis] > 1)
     .map((axis) => `${axis} ${mesh[axis]}`)
-    .join(' × ') || 'one GPU';
+    .join(' × ') || 'nothing split';
 
 /** Layers of each stage, as even as can be; where they do not divide, the first stages hold one more: the worst case for memory. */
 export const layersOfStages = (layers: number, stages: number): number[] =>

@@ -253,7 +253,12 @@ function assumptionsOf(
       unit: 'rows',
       source: q.rows.source,
     },
-    { name: 'layout', value: describeLayout(layout), unit: '', source: of(q.mesh, 'the best that was found') },
+    {
+      name: 'layout',
+      value: describeLayout(layout),
+      unit: '',
+      source: q.mesh ? 'the mesh is given' : 'the best that was found',
+    },
     { name: 'price', value: v.price, unit: '$/GPU-hour', source: of(q.price, q.gpu.priceSource) },
     {
       name: 'power',
