@@ -11,8 +11,10 @@ import { checkMix } from '../../datasets/mix/expression.ts';
 import { narrowed } from '../../datasets/mix/recipe.ts';
 import { defineCommand, type Options } from '../command.ts';
 import { drawCurve, type Point } from '../curve.ts';
+import { detach, detached, EXECUTOR_FLAGS, executorOf, isToBeDetached } from '../executor.ts';
 import { LAKE_FLAG, lakeFor } from '../lake.ts';
 import { loadRecipe, type Recipe } from '../pipeline.ts';
+import { asRank, checkMesh, dryRun, launchFor, RANK_FLAGS, spread } from '../ranks.ts';
 import { runRecipe, wholeNumber } from '../run.ts';
 import { checkpointOf, runName } from '../runs.ts';
 import { formatTable, terminalWidth } from '../table.ts';
@@ -24,21 +26,23 @@ export default defineCommand({
   options: [
     { flag: '--where <sql>', about: 'only documents that fit, e.g. "language = \'en\' and words > 200"' },
     { flag: '--steps <n>', about: 'weight updates of the pretraining', parse: wholeNumber('--steps', 1) },
-    { flag: '--ranks <n>', about: 'processes that share each batch', parse: wholeNumber('--ranks', 1) },
-    { flag: '--threads <n>', about: 'threads a rank (default: cores / ranks)', parse: wholeNumber('--threads', 1) },
+    { flag: '--run <name>', about: 'name of the run (default: the recipe’s name and "-pretrain")', parse: runNamed },
+    ...RANK_FLAGS,
     { ...LAKE_FLAG, about: 'the lake (default: lakes/<name of the recipe>)' },
     {
       flag: '--workers <n>',
       about: 'child processes before training (default: cores)',
       parse: wholeNumber('--workers'),
     },
+    ...EXECUTOR_FLAGS,
     { flag: '--wait', about: 'wait where another process writes the lake' },
     { flag: '--json', about: 'the runs as JSON lines, without a curve' },
   ],
   examples: [
     'garner train my.yaml',
     `garner train my.yaml --where "language = 'en' and gopher_quality.words > 100" --steps 500`,
-    'garner train my.yaml --ranks 2',
+    'garner train my.yaml --ranks 8 --mesh tensor=2,pipeline=2',
+    'mpirun -n 8 garner train my.yaml',
   ],
   async run([path], options, terminal) {
     const written = loadRecipe(path!);
@@ -52,17 +56,27 @@ export default defineCommand({
     // By itself, before the recipe's own selection stands around it.
     const where = options['where'] as string | undefined;
     if (where !== undefined) await checkMix({ where, by: [] });
-    const recipe = changed(written, options);
+    const launch = launchFor(options);
+    const recipe = spread(changed(written, options), options, launch);
     const lake = lakeFor(options, written.name);
-    await runRecipe(
-      {
-        lake,
-        recipe,
-        workers: options['workers'] as number | undefined,
-        wait: options['wait'] === true,
-      },
-      terminal,
-    );
+    if (options['dryRun']) return dryRun(recipe, lake, launch, terminal);
+    const place = executorOf(options);
+    await checkMesh(recipe, launch, place.executor === 'slurm');
+    if (isToBeDetached(place)) return detached(await detach(lake, { recipe, ...place }), terminal);
+    const given = {
+      lake,
+      recipe,
+      workers: options['workers'] as number | undefined,
+      wait: options['wait'] === true,
+      ...place,
+    };
+    if (launch.ranks === 1) await runRecipe(given, terminal);
+    else {
+      const ran = await asRank({ launch, lake, digest: keyOf(recipe) }, terminal, (progress) =>
+        runRecipe({ ...given, progress, trainHere: true }, terminal),
+      );
+      if (ran === null) return 0;
+    }
     const runs = currentOutputs(lake, recipe.name).filter((o) => o.stage === 'pretrain' || o.stage === 'finetune');
     if (options['json']) {
       for (const run of runs)
@@ -77,23 +91,28 @@ export default defineCommand({
   },
 });
 
+function runNamed(name: string): string {
+  if (/^[\w.-]+$/.test(name)) return name;
+  throw new GarnerError({
+    what: `--run is "${name}"`,
+    where: 'argument',
+    hint: 'letters, digits, ".", "_" and "-" only',
+    fault: 2,
+  });
+}
+
 /** The recipe as the options change it. A selection gives it a name of its own, so that both can be looked at. */
 function changed(recipe: Recipe, options: Options): Recipe {
-  const { where, steps, ranks, threads } = options as {
-    where?: string;
-    steps?: number;
-    ranks?: number;
-    threads?: number;
-  };
-  const running = { ...(ranks === undefined ? {} : { ranks }), ...(threads === undefined ? {} : { threads }) };
+  const { where, steps, run } = options as { where?: string; steps?: number; run?: string };
   const length = steps === undefined ? {} : { steps };
+  const named = (stage: string) => (run === undefined ? {} : { name: `${run}${stage}` });
   return {
     ...recipe,
     ...(where === undefined
       ? {}
       : { name: `${recipe.name}-${keyOf(where).slice(0, 8)}`, mix: narrowed(recipe.mix, recipe.name, where) }),
-    pretrain: { ...recipe.pretrain!, ...length, ...running },
-    ...(recipe.finetune ? { finetune: { ...recipe.finetune, ...running } } : {}),
+    pretrain: { ...recipe.pretrain!, ...length, ...named('') },
+    ...(recipe.finetune ? { finetune: { ...recipe.finetune, ...named('-finetune') } } : {}),
   };
 }
 
