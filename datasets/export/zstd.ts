@@ -25,7 +25,7 @@ const MAGIC = 0xfd2fb528;
 const SIZE_OF_FOUR_BYTES = 0x80;
 
 /** The frame with its content's size in its header (RFC 8878 §3.1.1); as it is where it states one. */
-export function withSize(frame: Buffer, size: number): Buffer[] {
+function withSize(frame: Buffer, size: number): Buffer[] {
   const descriptor = frame[4]!;
   if (frame.readUInt32LE(0) !== MAGIC || descriptor & 0x03)
     throw new Error('not the Zstandard frame that was expected');

@@ -1,5 +1,5 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTokens } from '../../../cli/export-tokens.ts';
 import { sha256File } from '../../../core/hash.ts';
@@ -240,6 +240,26 @@ describe('whatever the way, the same bytes', () => {
     writeFileSync(path, ` ${readFileSync(tokenizerOf(lake), 'utf8')}`);
     return path;
   };
+
+  test('token shards that are damaged are not read: the text is encoded again', async () => {
+    const whole = await exported('nanogpt');
+    const files = readdirSync(join(lake, 'tokens'), { recursive: true, encoding: 'utf8' }).filter((f) =>
+      f.endsWith('.arrow'),
+    );
+    const path = join(lake, 'tokens', files[0]!);
+    const bytes = readFileSync(path);
+    try {
+      writeFileSync(path, bytes.subarray(0, -8));
+      expect((await exported('nanogpt')).manifest).toEqual(whole.manifest);
+      // Of the same size, and not what the marker says: one sentence.
+      writeFileSync(path, Buffer.alloc(bytes.length, 1));
+      const out = join(temporaryFolder(), 'out');
+      await expect(exported('nanogpt', { out })).rejects.toThrow(/digest does not fit/);
+      expect(readdirSync(dirname(out))).toEqual([]);
+    } finally {
+      writeFileSync(path, bytes);
+    }
+  });
 
   test('export.json names every file with its size and digest, the snapshot and the tokenizer', async () => {
     const { out, manifest } = await exported('llm.c', { shardTokens: 1000 });

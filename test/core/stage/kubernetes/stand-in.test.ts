@@ -138,6 +138,22 @@ test('without a waiter: a manifest a call, the next stage once the markers stand
   expect(existsSync(join(folder, 'steps', 'stages', 'read'))).toBe(true);
 });
 
+test('what a pod asks for stands in the recipe, and an option stands over it', async () => {
+  const recipe = join(folder, 'with-executor.yaml');
+  writeFileSync(
+    recipe,
+    `${readFileSync(join(folder, 'recipe.yaml'), 'utf8')}executor: {kubernetes: {image: 'r/garner:2', memory: 2Gi, most: 2, stages: {read: {cpus: 500m}}}}\n`,
+  );
+  const lake = join(folder, 'settings');
+  const { stdout } = await commandLine(['plan', 'tasks', recipe, '--kubernetes', '--lake', lake, '--memory', '3Gi']);
+  const { spec } = parse(stdout) as TaskJob;
+  expect(spec.parallelism).toBe(2);
+  expect(spec.template.spec.containers[0]).toMatchObject({
+    image: 'r/garner:2',
+    resources: { requests: { cpu: '500m', memory: '3Gi' }, limits: { memory: '3Gi' } },
+  });
+});
+
 test.each([
   { why: 'no engine', args: [] as string[], says: 'no engine is named' },
   { why: 'a claim that is no name', args: ['--kubernetes', '--claim', 'A_b'], says: 'no name of a claim' },
