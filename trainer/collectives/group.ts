@@ -44,7 +44,7 @@ export interface World extends Group {
   waited(): number;
   /** Tells the flight recorder, where there is one, that this rank has ended a step and how long it took [s]. */
   note(step: number, seconds: number): void;
-  /** Tells the others that this rank cannot go on: their next wait throws RankLost. */
+  /** Tells the others that this rank cannot go on: their waits throw RankLost. Over MPI they end when this process ends without `close`. */
   abort(): void;
   /** Leaves; nothing stays behind. */
   close(): void;
@@ -52,7 +52,10 @@ export interface World extends Group {
 
 /** What every home is opened with. */
 export interface WorldOptions {
-  /** Compares a header of sequence number, call, type and count before each call: a rank out of step is an error that says so. */
+  /**
+   * Compares a header of call, type and count before each call: a rank out of step is an error that says so. Over shared
+   * memory that is always done, since it costs nothing.
+   */
   check: boolean;
   /** A rank waits so long for the others [s]; then an error names who did not come. */
   patience: number;

@@ -2,7 +2,7 @@ import { loadNative } from '../../core/native/load.ts';
 import type { Floats } from './group.ts';
 
 /** Lists that can be added at once. */
-export const MOST_LISTS = 4096;
+const MOST_LISTS = 4096;
 /** Numbers that the twin adds before it goes on: they stay in the cache. */
 const PIECE = 1024;
 

@@ -1,8 +1,10 @@
+import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { MAILBOX } from './conformance.ts';
-import { startShared } from './launch.ts';
+import { compileRank, startShared } from './launch.ts';
+import { compiledModule } from '../../../core/root.ts';
 import { createWorldMemory } from '../../../trainer/collectives/shared-memory/memory.ts';
 
 test.each([
@@ -26,6 +28,33 @@ test.each([
     expect(holders(inode)).toEqual([]);
   },
 );
+
+test('ranks end with the process that has started them', async () => {
+  const launcher = spawn(
+    process.execPath,
+    [
+      '--input-type=module',
+      '-e',
+      `import { spawn } from 'node:child_process';
+       const { createWorldMemory } = await import(${JSON.stringify(compiledModule('trainer/collectives/shared-memory/memory'))});
+       const { place } = createWorldMemory(2, ${JSON.stringify({ mailbox: MAILBOX })});
+       for (const rank of [0, 1]) {
+         const order = JSON.stringify({ home: 'shared', part: 'sumForever', rank, place: { ...place, inherited: 3 } });
+         spawn(process.execPath, [${JSON.stringify(compileRank())}, order], { stdio: ['ignore', 'ignore', 'inherit', place.fd] });
+       }
+       process.stdout.write(String(place.inode));`,
+    ],
+    { stdio: ['ignore', 'pipe', 'pipe'] },
+  );
+  const inode = Number(await new Promise((resolve) => launcher.stdout.once('data', resolve)));
+  let said = '';
+  launcher.stderr.on('data', (data: Buffer) => void (said += data.toString()));
+  for (let i = 0; i < 200 && said.split('summing').length < 3; i++) await sleep(50);
+  expect(holders(inode)).toHaveLength(3);
+  launcher.kill('SIGKILL');
+  for (let i = 0; i < 100 && holders(inode).length > 0; i++) await sleep(50);
+  expect(holders(inode)).toEqual([]);
+});
 
 test('a rank that stays away is named by all others, with the call', async () => {
   const { children, answers } = startShared(3, { part: 'stayAway', patience: 1 });
