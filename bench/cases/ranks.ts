@@ -1,10 +1,11 @@
 import { defineBench, type BenchOptions, type Figure } from '../harness.ts';
+import { kill } from './ranks/kill.ts';
 import { meshes } from './ranks/meshes.ts';
 import { speed } from './ranks/speed.ts';
 import { sums } from './ranks/sums.ts';
 
 /** Each checks what it times, and times on this machine alone. */
-const CASES: readonly ((options: BenchOptions) => AsyncIterable<Figure>)[] = [sums, speed, meshes];
+const CASES: readonly ((options: BenchOptions) => AsyncIterable<Figure>)[] = [sums, speed, meshes, kill];
 
 export default defineBench({
   name: 'ranks',
