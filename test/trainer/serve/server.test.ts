@@ -326,6 +326,75 @@ test('a client that leaves stops its answer, in a stream and without', async () 
   }
 });
 
+test('many who leave at any moment take no place with them', async () => {
+  await Promise.all(
+    Array.from({ length: 60 }, async (_, i) => {
+      const leaving = new AbortController();
+      setTimeout(() => leaving.abort(), (i * 37) % 150);
+      const body = JSON.stringify(ask({ n: 1 + (i % 3), max_tokens: 8000, stream: i % 2 === 0 }));
+      const asked = fetch(`${slow.url}/chat/completions`, { method: 'POST', body, signal: leaving.signal });
+      await asked.then((r) => r.text()).catch(() => {});
+    }),
+  );
+  await untilIdle(slow);
+  const all = await post(ask({ n: slow.places, max_tokens: 2 }), {}, slow.url);
+  expect([all.status, ((await all.json()) as { choices: unknown[] }).choices.length]).toEqual([200, slow.places]);
+});
+
+test('whatever stands in a field, the answer is 200 or an error that names something', async () => {
+  const values = [
+    null,
+    true,
+    -1,
+    0,
+    0.5,
+    1e300,
+    '',
+    'x',
+    '\ud800',
+    [],
+    [null],
+    [[]],
+    {},
+    { a: 1 },
+    [{ role: 'user' }],
+    [''],
+  ];
+  const fields = [
+    'model',
+    'messages',
+    'max_tokens',
+    'max_completion_tokens',
+    'temperature',
+    'top_p',
+    'n',
+    'seed',
+    'stop',
+  ];
+  fields.push(
+    'stream',
+    'stream_options',
+    'logprobs',
+    'top_logprobs',
+    'tools',
+    'logit_bias',
+    '__proto__',
+    'constructor',
+  );
+  const bodies = fields.flatMap((field) =>
+    values.map((value) =>
+      JSON.stringify(ask({ max_tokens: 2 })).replace(/}$/, `,${JSON.stringify(field)}:${JSON.stringify(value)}}`),
+    ),
+  );
+  for (const body of bodies) {
+    const response = await post(body);
+    const text = await response.text();
+    expect([body, [200, 400, 404].includes(response.status)]).toEqual([body, true]);
+    if (response.status === 200) continue;
+    expect((JSON.parse(text) as { error: { message: string } }).error.message).not.toBe('');
+  }
+});
+
 test('a full queue is 429, those who wait get their turn, and who leaves the queue is passed over', async () => {
   const leaving = new AbortController();
   const long = (signal?: AbortSignal) =>
