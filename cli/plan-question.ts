@@ -4,8 +4,8 @@ import { currentOutputs } from '../core/lake/lake.ts';
 import { SPECIAL_TOKENS } from '../tokenizer/train/index.ts';
 import { findGpu, type Gpu } from '../trainer/plan/gpus.ts';
 import type { Question, Stated } from '../trainer/plan/plan.ts';
-import { findModel } from '../trainer/plan/models.ts';
-import { FAMILIES, parametersOf, type Shape } from '../trainer/plan/shape.ts';
+import { findModel, LEARNED_POSITIONS } from '../trainer/plan/models.ts';
+import { FAMILIES, parametersOf, type Family, type Shape } from '../trainer/plan/shape.ts';
 import { ranksOf as ranksIn } from '../trainer/parallel/mesh.ts';
 import { microBatchOf, modelConfig, parallelOf } from '../trainer/stages/plan.ts';
 import type { Options } from './command.ts';
@@ -114,10 +114,15 @@ function subjectOf(recipe: string | undefined, options: Options): Subject {
     );
   if (recipe !== undefined) return ofRecipe(loadRecipe(recipe), recipe, options);
   const known = options['model'] === undefined ? undefined : findModel(options['model'] as string);
-  const shape = known ?? shapeByHand(options);
   const published = known ? `${known.name}: ${known.source}` : '';
   const given = options['tokens'] as number | undefined;
   const sequence = options['sequence'] as number | undefined;
+  const family = options['family'] as Family | undefined;
+  if (family !== undefined && known)
+    throw wrong('--family is of a shape by hand', 'leave it out beside --model', 'argument');
+  const learned = known ? known.positions : family && LEARNED_POSITIONS.includes(family) ? (sequence ?? 2048) : 0;
+  const longer = learned > 0 && sequence !== undefined && sequence > learned;
+  const shape = { ...(known ?? shapeByHand(options)), positions: longer ? sequence : learned };
   return {
     name: known?.name ?? 'the shape given',
     shape,
@@ -127,7 +132,10 @@ function subjectOf(recipe: string | undefined, options: Options): Subject {
             value: known?.sequence ?? 2048,
             source: known ? `trained at: ${known.source}` : 'a usual length; set --sequence',
           }
-        : { value: sequence, source: asked },
+        : {
+            value: sequence,
+            source: longer ? `asked for; the model’s ${learned} learned positions are lengthened` : asked,
+          },
     tokens:
       given !== undefined
         ? { value: given, source: asked }
@@ -152,7 +160,7 @@ function usualBatch(parameters: number): Stated<number> {
   return { value, source: 'usual for the size: GPT-3 (arXiv:2005.14165, table 2.1), Llama 3' };
 }
 
-/** A Llama-style model: what is left open follows from the width. */
+/** A Llama-style model, or of another family: what is left open follows from the width. */
 function shapeByHand(options: Options): Shape {
   const number = (key: (typeof SHAPE)[number]) => options[key] as number | undefined;
   const needed = (key: 'layers' | 'width' | 'vocabulary'): number => {
@@ -172,15 +180,16 @@ function shapeByHand(options: Options): Shape {
       '--kv-heads must divide --heads',
       'argument',
     );
+  const traits = FAMILIES[(options['family'] as Family | undefined) ?? 'llama'];
   return {
-    ...FAMILIES.llama,
+    ...traits,
     positions: 0,
     layers,
     width,
     heads,
     keyValueHeads,
     headSize: width / heads,
-    feedForward: number('feedForward') ?? Math.ceil((8 * width) / 3 / 256) * 256,
+    feedForward: number('feedForward') ?? (traits.gated ? Math.ceil((8 * width) / 3 / 256) * 256 : 4 * width),
     vocabulary,
   };
 }

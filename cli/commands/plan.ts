@@ -5,6 +5,7 @@ import type { Layout } from '../../trainer/plan/memory.ts';
 import { parsePlanMesh } from '../../trainer/plan/mesh.ts';
 import { plan, type Question } from '../../trainer/plan/plan.ts';
 import { quantity, type Bounds } from '../../trainer/plan/quantity.ts';
+import { FAMILIES } from '../../trainer/plan/shape.ts';
 import { defineCommand, type Flag } from '../command.ts';
 import { LAKE_FLAG } from '../lake.ts';
 import { formatPlan } from '../plan-report.ts';
@@ -83,6 +84,7 @@ export default defineCommand({
     count('--kv-heads <n>', 'key and value heads', 'heads', 1e5, hidden),
     count('--feed-forward <n>', 'inner width of SwiGLU', 'channels', 1e7, hidden),
     count('--vocabulary <n>', 'rows of the embedding', 'tokens', 1e8, hidden),
+    choice('--family <name>', 'kind of blocks of a shape by hand', Object.keys(FAMILIES), hidden),
     choice('--attention <kind>', 'whether its matrix is kept', ['flash', 'matrix'], hidden),
     { flag: '--no-sequence-parallel', about: 'norms whole on each tensor-parallel GPU', hidden: true },
   ],

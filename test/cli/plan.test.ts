@@ -137,6 +137,14 @@ test('a shape by hand', async () => {
     '--layers 30 --width 576 --heads 9 --kv-heads 3 --feed-forward 1536 --vocabulary 49152 --gpu rtx4090',
   );
   expect(p.parameters).toBe(134_515_008 + 49_152 * 576);
+  const gpt = '--layers 12 --width 768 --heads 12 --vocabulary 50257 --family gpt --sequence 1024';
+  expect((await plan(gpt)).parameters).toBe(124_439_808);
+});
+
+test('longer rows than a model has learned positions lengthen them', async () => {
+  const p = await plan('--model gpt2 --sequence 4096');
+  expect(p.parameters).toBe(124_439_808 + 3072 * 768);
+  expect(p.assumptions.find((a) => a.name === 'sequence')!.source).toMatch(/1024 learned positions are lengthened/);
 });
 
 test('--plot writes the curves as a picture, beside the plan', async () => {
@@ -220,7 +228,8 @@ describe('bad input ends with exit code 2 and one sentence', () => {
     ['--model llama-7b --price -1', /--price is "-1"/],
     ['--model llama-7b --pue 0.5', /--pue is "0.5"/],
     ['--model llama-7b --failures 1 --gpus 1000', /leave no time to train/],
-    ['--model gpt2 --sequence 4096', /the model has 1024 learned positions/],
+    ['--layers 3 --width 64 --vocabulary 100 --family gtp', /--family is "gtp"/],
+    ['--model gpt2 --family gpt', /--family is of a shape by hand/],
     ['--model llama-7b --chunks 2', /name the pipeline with --mesh/],
     ['--model llama-7b --layers 3', /--model and --layers both name a model/],
     ['--layers 3 --width 64', /--vocabulary is missing/],

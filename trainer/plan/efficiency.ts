@@ -50,16 +50,3 @@ export function defaultEfficiency(gpu: Gpu, precision: Precision, parameters: nu
   );
   return row ? { mfu: row[4], source: row[5] } : { mfu: 0.4, source: 'a guess: no run known' };
 }
-
-/** Seconds that a checkpoint stops the training, and that a failure costs until steps run again: with these, Llama 3's failures leave 90 % of the time. */
-const CHECKPOINT = 10;
-const RESTART = 600;
-
-/**
- * Share of the time that is lost where each GPU fails `rate` times an hour: checkpoints at the best interval √(2δ/Λ), half an
- * interval done again, and the restart (Young 1974, Daly 2006). 1 or more: the run never ends.
- */
-export function lostToFailures(rate: number, gpus: number): number {
-  const perSecond = (rate * gpus) / 3600;
-  return Math.sqrt(2 * CHECKPOINT * perSecond) + perSecond * RESTART;
-}

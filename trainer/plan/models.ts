@@ -124,7 +124,8 @@ const ROWS: readonly Row[] = [
   ['nanochat-d34', 'nanochat', [34, 2176, 17, 17, 128, 8704, 65536], 2048, 88_683_315_200, 524_288, nanochat],
 ];
 
-const LEARNED_POSITIONS: readonly Family[] = ['gpt', 'megatron'];
+/** Families whose models learn a vector for each position. */
+export const LEARNED_POSITIONS: readonly Family[] = ['gpt', 'megatron'];
 
 /** Every known model, by family and size. */
 export const MODELS: readonly KnownModel[] = ROWS.map(

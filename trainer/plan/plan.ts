@@ -1,6 +1,6 @@
 import { GarnerError } from '../../core/errors.ts';
 import { describeLayout } from './candidates.ts';
-import { defaultEfficiency, lostToFailures } from './efficiency.ts';
+import { defaultEfficiency } from './efficiency.ts';
 import {
   chinchillaRatio,
   flopsPerToken,
@@ -16,6 +16,7 @@ import type { Layout, Memory } from './memory.ts';
 import { checkMesh, type PlanMesh } from './mesh.ts';
 import { ranked, reasonOf, type Ranked } from './ranking.ts';
 import type { Shape } from './shape.ts';
+import { expectedEffective } from './simulate/failures.ts';
 
 /** A value that stands in the plan and that nobody can know beforehand, and where it comes from. */
 export interface Assumption {
@@ -140,8 +141,9 @@ export function plan(q: Question): { plan: Plan; layout: Layout; capacity: numbe
       'nothing is faster than its peak: another --gpu or --precision?',
     );
   const flops = runFlops(q.shape, { tokens: q.tokens.value, sequence: q.sequence.value, count: q.count });
-  const lost = lostToFailures(q.failures ?? 0, q.gpus);
-  if (lost >= 0.95)
+  const { gpus, failures: rate = 0 } = q;
+  const lost = 1 - expectedEffective({ gpus, node: q.gpu.node, parameters, rate });
+  if (!(lost < 0.95))
     throw wrong(
       `${q.failures} failures an hour on each of ${q.gpus} GPUs leave no time to train`,
       '--failures',
@@ -188,12 +190,6 @@ function checkQuestion(q: Question): void {
       `a batch of ${q.rows.value} rows for data ${data} × micro-batch ${micro} = ${data * micro}`,
       '--batch',
       'data × micro-batch must divide the batch',
-    );
-  if (q.sequence.value > q.shape.positions && q.shape.positions > 0)
-    throw wrong(
-      `rows of ${q.sequence.value} tokens, but the model has ${q.shape.positions} learned positions`,
-      '--sequence',
-      `give at most ${q.shape.positions}`,
     );
 }
 
