@@ -48,9 +48,9 @@ export default defineCommand({
   async run([run], options, terminal) {
     const { folder, name } = modelOf(run, options);
     const sampler = openSampler(folder, { threads: availableParallelism() });
+    if (!sampler.chat) throw noConversations(`let it go on with a text: garner sample ${run ?? name} --prompt "…"`);
     const input = openChatInput(terminal);
     try {
-      if (!sampler.chat) throw noConversations(`let it go on with a text: garner sample ${run ?? name} --prompt "…"`);
       const told = options['system'] as string | undefined;
       const talk: Talk = { system: told ? [{ role: 'system', content: told }] : [], turns: [], answers: 0 };
       const settings = { ...samplingOf(options), tokens: options['tokens'] as number };
