@@ -1,5 +1,5 @@
 import { createReadStream, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { GarnerError } from '../../core/errors.ts';
 import { keyOf } from '../../core/hash.ts';
 import { short } from '../../core/progress.ts';
@@ -82,6 +82,14 @@ export async function exportSnapshot(options: ExportOptions): Promise<ExportRepo
     shardBytes: options.shardBytes,
     duckdb: dependencyVersion('@duckdb/node-api'),
   });
+  const way = relative(snapshot.lake, resolve(out));
+  if (way !== '..' && !way.startsWith('../'))
+    throw new GarnerError({
+      what: 'the folder lies in the lake',
+      where: out,
+      hint: 'choose a place outside',
+      fault: 2,
+    });
   const standing = standingExport(out);
   if (standing && standing.key !== key)
     throw new GarnerError({

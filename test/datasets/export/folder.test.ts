@@ -117,6 +117,13 @@ describe('arguments', () => {
     expect(existsSync(out)).toBe(false);
   });
 
+  test('a folder in the lake is refused', async () => {
+    const out = join(lake, 'out');
+    const { code, stderr } = await garner('slice', '--format', 'jsonl', '--out', out);
+    expect([code, stderr]).toEqual([2, expect.stringContaining('lies in the lake')]);
+    expect(existsSync(out)).toBe(false);
+  });
+
   test.each([
     { args: ['nanogpt', '--sequence', '8'], says: '--sequence is not used: what reads nanogpt cuts' },
     { args: ['parquet', '--tokenizer', 'x'], says: '--tokenizer is not used: parquet holds text' },
