@@ -11,7 +11,7 @@ import { promptOf } from '../trainer/data/shapes.ts';
 import { checkpointOf, findRun, runName } from './runs.ts';
 
 /** `run`, `run@step` or a folder with a model → the checkpoint that writes, and how a judgement records it. */
-export function modelOf(lake: string, name: string): Model {
+export function judgedModel(lake: string, name: string): Model {
   if (existsSync(join(name, 'config.json'))) return { run: name, checkpoint: resolve(name), path: name };
   const [, wanted, step] = /^(.*?)(?:@(\d+))?$/.exec(name)!;
   existingLake(lake);

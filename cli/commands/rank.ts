@@ -18,7 +18,7 @@ import { preferenceOf } from '../../trainer/data/shapes.ts';
 import { numberBetween, wholeNumber } from '../arguments.ts';
 import { defineCommand, type Options, type Terminal } from '../command.ts';
 import { LAKE_FLAG, lakeOf } from '../lake.ts';
-import { defaultPrompts, modelOf, readPrompts } from '../ranking.ts';
+import { defaultPrompts, judgedModel, readPrompts } from '../ranking.ts';
 
 export default defineCommand({
   name: 'rank',
@@ -134,7 +134,7 @@ async function givenWork(file: string, terminal: Terminal): Promise<Work> {
 
 async function sampledWork(lake: string, runs: readonly string[], options: Options, terminal: Terminal): Promise<Work> {
   const [seed, count] = [options['seed'] as number, options['count'] as number];
-  const models = (runs.length > 0 ? runs : ['']).map((name) => modelOf(lake, name));
+  const models = (runs.length > 0 ? runs : ['']).map((name) => judgedModel(lake, name));
   const file = (options['prompts'] as string | undefined) ?? defaultPrompts(lake);
   const { prompts, refused } = await readPrompts(file, count, seed);
   if (refused > 0) terminal.stderr.write(`garner: ${refused} lines of ${file} are no prompts\n`);

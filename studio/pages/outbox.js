@@ -61,6 +61,8 @@ export function openOutbox(hear) {
     }
   }
 
+  // Other tabs put and take here too.
+  addEventListener('storage', say);
   addEventListener('online', () => void send());
   let count = 0;
   return {

@@ -36,6 +36,8 @@ class RankPage extends HTMLElement {
   /** @type {string | null} */ note = null;
   /** @type {any} */ progress = null;
   asking = false;
+  /** The server said that there is nothing for this tab now. */
+  ended = false;
   /** @type {number[]} */ timers = [];
   leave = new AbortController();
 
@@ -214,19 +216,17 @@ class RankPage extends HTMLElement {
 
   showWaiting() {
     const p = this.progress;
-    const waits = this.outbox.waiting();
-    const words =
-      waits > 0
-        ? 'Waiting for the server, to go on.'
+    const words = !this.trouble.hidden
+      ? 'Waiting for the server, to go on.'
+      : !this.ended || p === null
+        ? 'Looking for the next comparison …'
         : this.more
           ? 'The next answers are being written …'
-          : p && p.tasks === 0
+          : p.tasks === 0
             ? 'There is nothing to compare.'
-            : p && p.mine === p.tasks
+            : p.mine === p.tasks
               ? 'You have seen every comparison. Thank you.'
-              : p
-                ? 'Nothing is left for you now: the rest is judged, or open in another tab. What a closed tab held is free again within three minutes.'
-                : 'Looking for the first comparison …';
+              : 'Nothing is left for you now: the rest is judged, or open in another tab. What a closed tab held is free again within three minutes.';
     this.waiting.textContent = this.note ? `${words} (${this.note})` : words;
   }
 
@@ -244,6 +244,7 @@ class RankPage extends HTMLElement {
    */
   showTrouble(waiting, trouble) {
     this.trouble.hidden = trouble === null;
+    if (this.task === null) this.showWaiting();
     if (trouble === null) return;
     const many = waiting === 1 ? '1 judgement waits' : `${waiting} judgements wait`;
     this.trouble.textContent = `Not stored yet: ${trouble}. ${many} in this browser and will be sent again by itself.`;
@@ -272,7 +273,11 @@ class RankPage extends HTMLElement {
         const answer = await ask('rank/next', { session: this.session, judge });
         if (judge !== this.judge) continue;
         this.take(answer);
-        if (answer.task === null) break;
+        this.ended = answer.task === null;
+        if (this.ended) {
+          if (this.task === null) this.showWaiting();
+          break;
+        }
         if (this.task === null) this.show(answer.task);
         else if (this.task.id !== answer.task.id) this.ahead = answer.task;
       }
@@ -377,6 +382,7 @@ class RankPage extends HTMLElement {
       })
       .then(() => this.fill());
     this.past.push({ id, task });
+    this.ended = false;
     this.say(words(verdict, order, names));
     this.show(this.ahead);
     this.ahead = null;

@@ -71,5 +71,5 @@ export function wilson(hits: number, n: number): Share {
   const p = hits / n;
   const centre = (p + (z * z) / (2 * n)) / (1 + (z * z) / n);
   const half = (z / (1 + (z * z) / n)) * Math.sqrt((p * (1 - p)) / n + (z * z) / (4 * n * n));
-  return { share: p, low: Math.max(0, centre - half), high: Math.min(1, centre + half), n };
+  return { share: p, low: hits === 0 ? 0 : centre - half, high: hits === n ? 1 : centre + half, n };
 }

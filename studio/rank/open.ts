@@ -43,6 +43,7 @@ export async function openRanking(options: RankingOptions): Promise<Ranking> {
   const journal = await openJournal(lake, (line) => desk.take(line));
   let sampling: Sampling | null = null;
   let allowed = 0;
+  let closed = false;
   const goOn = () => {
     const wanted = desk.leases().length + desk.progress(judge).judgements + AHEAD;
     if (wanted > allowed) sampling?.allow(wanted - allowed);
@@ -77,6 +78,8 @@ export async function openRanking(options: RankingOptions): Promise<Ranking> {
       damaged: journal.damaged,
       progress: () => desk.progress(judge),
       async close() {
+        if (closed) return;
+        closed = true;
         sampling?.close();
         await studio.close();
         journal.close();
