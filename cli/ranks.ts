@@ -1,9 +1,18 @@
 import { GarnerError } from '../core/errors.ts';
 import { keyOf } from '../core/hash.ts';
 import { createProgress, type Progress } from '../core/progress.ts';
+import { threadsOfRank } from '../trainer/parallel/launch/cores.ts';
 import { launchOf, type Launch } from '../trainer/parallel/launch/environment.ts';
+import { followRanks, hostRanks, meetingHere } from '../trainer/parallel/launch/external.ts';
+import { checkOwnHome } from '../trainer/parallel/launch/home.ts';
+import { hostName } from '../trainer/parallel/launch/hosts.ts';
 import { launchSettings, setLaunch } from '../trainer/parallel/launch/settings.ts';
-import { parseMesh, type Mesh } from '../trainer/parallel/mesh.ts';
+import { hearStops } from '../trainer/parallel/launch/stop.ts';
+import { rankRows } from '../trainer/parallel/launch/table.ts';
+import { parseMesh, ranksOf, type Mesh } from '../trainer/parallel/mesh.ts';
+import { checkParallel } from '../trainer/parallel/options.ts';
+import { microBatchOf, modelConfig, parallelOf } from '../trainer/stages/plan.ts';
+import { answerTraining } from '../trainer/stages/ranks.ts';
 import { wholeNumber } from './arguments.ts';
 import type { Flag, Options, Terminal } from './command.ts';
 import type { Recipe } from './pipeline.ts';
@@ -27,12 +36,12 @@ export const RANK_FLAGS: readonly Flag[] = [
   { flag: '--threads <n>', about: 'threads a rank (default: cores / ranks)', parse: wholeNumber('--threads', 1) },
   {
     flag: '--mesh <axes>',
-    about: 'how ranks share the work: data=2,tensor=2,pipeline=2; data left out follows from --ranks',
+    about: 'data=2,tensor=2,pipeline=2: data, where left out, follows',
     parse: (text) => ({ ...parseMesh(text), open: !/\bdata\s*=/.test(text) }) satisfies WantedMesh,
   },
   {
     flag: '--zero <stage>',
-    about: 'data ranks share the optimizer’s state (1), the gradients too (2)',
+    about: 'data ranks share optimizer state (1), gradients too (2)',
     parse: (value) => Number(choice('--zero', ['0', '1', '2'])(value)),
   },
   {
@@ -42,12 +51,12 @@ export const RANK_FLAGS: readonly Flag[] = [
   },
   {
     flag: '--restarts <n>',
-    about: 'go on from the last checkpoint so often when a rank dies (default: 0)',
+    about: 'so often go on from the last checkpoint if a rank dies',
     parse: wholeNumber('--restarts'),
   },
-  { flag: '--check', about: 'compare a header before each collective: a rank out of step is named' },
-  { flag: '--interface <name>', about: 'where rank 0 listens for other hosts: eth0, or an address' },
-  { flag: '--oversubscribe', about: 'let ranks × threads exceed the cores: slow, for trying things' },
+  { flag: '--check', about: 'each collective compares a header: names who is out of step' },
+  { flag: '--interface <name>', about: 'where rank 0 listens for other hosts: eth0, an address' },
+  { flag: '--oversubscribe', about: 'let ranks × threads exceed the cores', hidden: true },
   { flag: '--dry-run', about: 'print rank, place in the mesh, host and threads, and stop' },
 ];
 
@@ -102,18 +111,7 @@ export function spread(recipe: Recipe, options: Options, launch: Launch): Recipe
 }
 
 /** The mesh of the pretraining, checked with all that is known before the data is. `elsewhere`: its threads are not this machine's. */
-export async function checkMesh(
-  recipe: Recipe,
-  launch: Launch,
-  elsewhere: boolean,
-): Promise<{ mesh: Mesh; threads: number }> {
-  const [{ microBatchOf, modelConfig, parallelOf }, { checkParallel }, { threadsOfRank }, { ranksOf }] =
-    await Promise.all([
-      import('../trainer/stages/plan.ts'),
-      import('../trainer/parallel/options.ts'),
-      import('../trainer/parallel/launch/cores.ts'),
-      import('../trainer/parallel/mesh.ts'),
-    ]);
+export function checkMesh(recipe: Recipe, launch: Launch, elsewhere: boolean): { mesh: Mesh; threads: number } {
   const pretrain = recipe.pretrain!;
   const check = (where: string, section: NonNullable<Recipe['pretrain'] | Recipe['finetune']>) => {
     const parallel = parallelOf(where, section);
@@ -123,6 +121,7 @@ export async function checkMesh(
     const config = modelConfig(pretrain.model, 65_536, sequence);
     checkParallel(config, parallel, { batch: section.batch, micro, sequence });
     const ranks = ranksOf(parallel.mesh);
+    if (ranks > 1 && launch.ranks === 1 && !elsewhere) checkOwnHome(where, section.parallel.collectives);
     const threads = elsewhere ? 1 : threadsOfRank(where, ranks, section.threads, launch);
     return { mesh: parallel.mesh, threads };
   };
@@ -132,31 +131,21 @@ export async function checkMesh(
 }
 
 /** What `--dry-run` prints; `hosts` has a name for each rank. */
-export async function showMesh(
-  mesh: Mesh,
-  threads: number,
-  hosts: (rank: number) => string,
-  terminal: Terminal,
-): Promise<void> {
-  const { rankRows } = await import('../trainer/parallel/launch/table.ts');
+function showMesh(mesh: Mesh, threads: number, hosts: (rank: number) => string, terminal: Terminal): void {
   const rows = rankRows(mesh, hosts, threads).map((r) =>
     [r.rank, r.place.data, r.place.tensor, r.place.pipeline, r.host, r.threads].map(String),
   );
-  terminal.stdout.write(
-    `${formatTable(['rank', 'data', 'tensor', 'pipeline', 'host', 'threads'], rows, Infinity)}\n`,
-  );
+  terminal.stdout.write(`${formatTable(['rank', 'data', 'tensor', 'pipeline', 'host', 'threads'], rows, Infinity)}\n`);
 }
 
 /** `--dry-run`: every rank's place, host and threads. Where another launcher has started the ranks, they meet and say their hosts. */
 export async function dryRun(recipe: Recipe, lake: string, launch: Launch, terminal: Terminal): Promise<number> {
-  const { mesh, threads } = await checkMesh(recipe, launch, false);
-  const { hostName } = await import('../trainer/parallel/launch/hosts.ts');
-  if (launch.ranks === 1) await showMesh(mesh, threads, () => hostName(), terminal);
+  const { mesh, threads } = checkMesh(recipe, launch, false);
+  if (launch.ranks === 1) showMesh(mesh, threads, () => hostName(), terminal);
   else
     await asRank({ launch, lake, digest: keyOf(recipe) }, terminal, async () => {
-      const { meetingHere } = await import('../trainer/parallel/launch/external.ts');
       const members = await meetingHere()!.gather();
-      await showMesh(mesh, threads, (rank) => members[rank]!.host, terminal);
+      showMesh(mesh, threads, (rank) => members[rank]!.host, terminal);
     });
   return 0;
 }
@@ -170,12 +159,9 @@ export async function asRank<T>(
   terminal: Terminal,
   work: (progress: Progress) => Promise<T>,
 ): Promise<T | null> {
-  const { followRanks, hostRanks, meetingHere } = await import('../trainer/parallel/launch/external.ts');
   const notice = (text: string) => void terminal.stderr.write(`garner: ${text}\n`);
   const options = { launch, settings: launchSettings(), lake, recipe: digest, notice };
   if (launch.rank > 0) {
-    const { answerTraining } = await import('../trainer/stages/ranks.ts');
-    const { hearStops } = await import('../trainer/parallel/launch/stop.ts');
     const unhear = hearStops();
     try {
       await followRanks(options, answerTraining(launch.rank));

@@ -38,7 +38,9 @@ export async function runRecipe(args: RunArguments, terminal: Terminal): Promise
   const lake = await openLake(args.lake);
   const workers = args.workers ?? cpus().length;
   const chosen = await executorFor(lake, { ...args, workers });
-  const executor = args.trainHere ? trainingHere(chosen) : chosen;
+  // What a training says when it was asked to stop: where it goes on.
+  let stoppedWell: GarnerError | null = null;
+  const executor = heeding(args.trainHere ? trainingHere(chosen) : chosen, (error) => (stoppedWell ??= error));
   const progress = args.progress ?? createProgress(terminal.stderr);
   const aborting = new AbortController();
   let toGoOn = false;
@@ -74,7 +76,10 @@ export async function runRecipe(args: RunArguments, terminal: Terminal): Promise
     });
   } catch (error) {
     if (toGoOn)
-      throw new GarnerError({ what: 'stopped', hint: 'the same command goes on where it stopped', fault: AGAIN });
+      throw (
+        stoppedWell ??
+        new GarnerError({ what: 'stopped', hint: 'the same command goes on where it stopped', fault: AGAIN })
+      );
     if (aborting.signal.aborted) throw new Interrupted('stopped');
     throw error;
   } finally {
@@ -91,4 +96,17 @@ const trainingHere = (executor: Executor): Executor => ({
   ...executor,
   takes: (stage) => !TRAININGS.includes(stage.name) && (executor.takes?.(stage) ?? true),
   run: (stage, order, reports) => (TRAININGS.includes(stage.name) ? inProcess() : executor).run(stage, order, reports),
+});
+
+/** The same, and hears of tasks that were stopped and can go on. */
+const heeding = (executor: Executor, hear: (error: GarnerError) => void): Executor => ({
+  ...executor,
+  async run(stage, order, reports) {
+    try {
+      return await executor.run(stage, order, reports);
+    } catch (error) {
+      if (error instanceof GarnerError && error.fault === AGAIN) hear(error);
+      throw error;
+    }
+  },
 });

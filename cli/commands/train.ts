@@ -26,7 +26,7 @@ export default defineCommand({
   options: [
     { flag: '--where <sql>', about: 'only documents that fit, e.g. "language = \'en\' and words > 200"' },
     { flag: '--steps <n>', about: 'weight updates of the pretraining', parse: wholeNumber('--steps', 1) },
-    { flag: '--run <name>', about: 'name of the run (default: the recipe’s name and "-pretrain")', parse: runNamed },
+    { flag: '--run <name>', about: 'name of the run (default: <recipe>-pretrain)', parse: runNamed },
     ...RANK_FLAGS,
     { ...LAKE_FLAG, about: 'the lake (default: lakes/<name of the recipe>)' },
     {
@@ -41,7 +41,7 @@ export default defineCommand({
   examples: [
     'garner train my.yaml',
     `garner train my.yaml --where "language = 'en' and gopher_quality.words > 100" --steps 500`,
-    'garner train my.yaml --ranks 8 --mesh tensor=2,pipeline=2',
+    'garner train my.yaml --ranks 8 --mesh tensor=2,pipeline=2 --dry-run',
     'mpirun -n 8 garner train my.yaml',
   ],
   async run([path], options, terminal) {
@@ -61,7 +61,7 @@ export default defineCommand({
     const lake = lakeFor(options, written.name);
     if (options['dryRun']) return dryRun(recipe, lake, launch, terminal);
     const place = executorOf(options);
-    await checkMesh(recipe, launch, place.executor === 'slurm');
+    checkMesh(recipe, launch, place.executor === 'slurm');
     if (isToBeDetached(place)) return detached(await detach(lake, { recipe, ...place }), terminal);
     const given = {
       lake,

@@ -5,8 +5,8 @@ import { keyOf } from '../../core/hash.ts';
 import { damage, readMarker } from '../../core/stage/marker.ts';
 import type { Inputs } from '../../core/stage/index.ts';
 import { RankLost, type World, type WorldOptions } from '../collectives/group.ts';
-import { createWorldMemory, type SharedWorld } from '../collectives/shared-memory/memory.ts';
-import { enterWorld } from '../collectives/shared-memory/world.ts';
+import { createWorldMemory } from '../collectives/shared-memory/memory.ts';
+import { enterHome, type Entry } from '../parallel/launch/enter.ts';
 import type { Guest } from '../parallel/launch/guest.ts';
 import { chooseHome, type HomeName } from '../parallel/launch/home.ts';
 import type { Meeting } from '../parallel/launch/meeting.ts';
@@ -20,26 +20,7 @@ const IN_SIGHT = 45;
 /** The two questions that rank 0 asks for each training: whether all see the same data, and then to train. */
 type Question = { prepare: TrainingOrder } | { enter: Entry };
 
-/** How a rank gets to the others. */
-interface Entry {
-  home: HomeName;
-  memory: SharedWorld | null;
-  mailbox: WorldOptions['mailbox'];
-}
-
 const seen = z.strictObject({ inputs: z.string().max(500) });
-
-/** Enters as this rank, by the settings of this process. */
-function enterHome({ home, memory }: Entry, rank: number): Promise<World> {
-  const { patience } = launchSettings();
-  if (home === 'shared') return Promise.resolve(enterWorld(memory!, rank, { patience }));
-  throw new GarnerError({
-    what: 'ranks do not speak through MPI yet',
-    where: 'collectives',
-    hint: 'start all ranks on one host',
-    fault: 2,
-  });
-}
 
 /** What this rank sees of a training's inputs: a digest of their files, or the first that is missing, in words. */
 export async function inputsSeen(lake: string, inputs: Inputs, patience = IN_SIGHT): Promise<string> {
@@ -65,7 +46,7 @@ export async function inputsSeen(lake: string, inputs: Inputs, patience = IN_SIG
 export async function trainWithGuests(
   meeting: Meeting,
   order: TrainingOrder,
-  given: { wanted: HomeName | undefined; ranks: number; mailbox: WorldOptions['mailbox'] },
+  given: { wanted: HomeName | undefined; ranks: number; mailbox: WorldOptions['mailbox']; recorder: string },
   train: (world: World) => Promise<void>,
 ): Promise<void> {
   const members = await meeting.gather();
@@ -85,11 +66,12 @@ export async function trainWithGuests(
   const memory = home === 'shared' ? createWorldMemory(given.ranks, given) : null;
   try {
     for (const { rank, pid } of members) memory?.expect(rank, pid);
-    const entry: Entry = { home, memory: memory?.place ?? null, mailbox: given.mailbox };
+    const { mailbox, recorder } = given;
+    const entry: Entry = { home, memory: memory?.place ?? null, mailbox, recorder };
     const answers = meeting.ask({ enter: entry } satisfies Question);
     answers.catch(() => {});
     try {
-      await train(await enterHome(entry, 0));
+      await train(enterHome(entry, 0, launchSettings()));
     } catch (error) {
       // Another's own words say more than that it was lost.
       if (error instanceof RankLost) await Promise.race([answers, sleep(3000)]);
@@ -104,7 +86,7 @@ export async function trainWithGuests(
 /** Another rank's answers to both questions; `train` is its part of a training. */
 export function answersOf(
   rank: number,
-  train: (order: TrainingOrder, enter: () => Promise<World>) => Promise<void>,
+  train: (order: TrainingOrder, enter: () => World) => Promise<void>,
 ): (guest: Guest, question: unknown) => Promise<void> {
   let order: TrainingOrder | null = null;
   return async (guest, asked) => {
@@ -116,7 +98,7 @@ export function answersOf(
       return;
     }
     const { enter } = question;
-    await train(order!, () => enterHome(enter, rank));
+    await train(order!, () => enterHome(enter, rank, launchSettings()));
     guest.answer(null);
   };
 }

@@ -1,13 +1,17 @@
+import { join } from 'node:path';
 import { GarnerError } from '../../core/errors.ts';
 import { compiledModule } from '../../core/root.ts';
 import type { Counts, Inputs, TaskContext } from '../../core/stage/index.ts';
 import { alone } from '../collectives/alone.ts';
-import type { World } from '../collectives/group.ts';
+import { RankLost, type World } from '../collectives/group.ts';
+import { explainRecorder } from '../collectives/recorder/explain.ts';
+import { readRecorder } from '../collectives/recorder/read.ts';
 import { createWorldMemory, type SharedWorld } from '../collectives/shared-memory/memory.ts';
 import type { RankReports } from '../parallel/launch/child.ts';
 import { threadsOfRank } from '../parallel/launch/cores.ts';
 import { meetingHere } from '../parallel/launch/external.ts';
 import type { Guest } from '../parallel/launch/guest.ts';
+import { checkOwnHome } from '../parallel/launch/home.ts';
 import { runRanks } from '../parallel/launch/launcher.ts';
 import { meshOfFewer, withRestarts } from '../parallel/launch/restart.ts';
 import { launchSettings } from '../parallel/launch/settings.ts';
@@ -77,7 +81,13 @@ export async function runOverRanks(job: TrainingJob, context: TaskContext): Prom
     if (meeting) {
       const mailbox = mailboxOf(training.config, training.learner);
       const wanted = job.params.parallel.collectives;
-      await trainWithGuests(meeting, { job, lake, inputs, place }, { wanted, ranks, mailbox }, train);
+      const recorder = recorderOf(place);
+      try {
+        await trainWithGuests(meeting, { job, lake, inputs, place }, { wanted, ranks, mailbox, recorder }, train);
+      } catch (error) {
+        if (error instanceof RankLost) flightLines(recorder).forEach((line) => context.notice(line));
+        throw error;
+      }
     } else if (ranks === 1) await train(alone());
     else await trainInOthers(job, training, context);
     return await finishTraining(training, place, context);
@@ -91,6 +101,7 @@ export async function runOverRanks(job: TrainingJob, context: TaskContext): Prom
 async function trainInOthers(job: TrainingJob, training: Training, context: TaskContext): Promise<void> {
   const { lake, inputs } = context;
   const { mesh } = training.learner.parallel;
+  checkOwnHome(job.stage, job.params.parallel.collectives);
   await withRestarts(
     {
       restarts: launchSettings().restarts,
@@ -102,9 +113,11 @@ async function trainInOthers(job: TrainingJob, training: Training, context: Task
       const spread = ranksOf(now) === ranksOf(mesh) ? job : withMesh(job, training, now);
       const { config, learner } = await prepare(spread, lake, inputs);
       const ranks = ranksOf(now);
-      const memory = createWorldMemory(ranks, { mailbox: mailboxOf(config, learner) });
+      const place = placeOfRun(context);
+      const recorder = recorderOf(place);
+      const memory = createWorldMemory(ranks, { mailbox: mailboxOf(config, learner), recorder });
       try {
-        const order: SharedOrder = { job: spread, lake, inputs, place: placeOfRun(context), world: memory.place };
+        const order: SharedOrder = { job: spread, lake, inputs, place, world: memory.place };
         await runRanks({
           module: compiledModule('trainer/stages/rank'),
           ranks,
@@ -112,12 +125,25 @@ async function trainInOthers(job: TrainingJob, training: Training, context: Task
           fds: [memory.place.fd],
           reports: context,
           started: (rank, pid) => memory.expect(rank, pid),
+          explain: () => flightLines(recorder),
         });
       } finally {
         memory.close();
       }
     },
   );
+}
+
+/** Where the last calls and steps of every rank stand, also when it has died. */
+export const recorderOf = ({ scratch }: Pick<RunPlace, 'scratch'>): string => join(scratch, 'flight-recorder');
+
+/** What the flight recorder says of ranks that ended badly; nothing where it has nothing to say. */
+function flightLines(recorder: string): string[] {
+  try {
+    return explainRecorder(readRecorder(recorder));
+  } catch {
+    return [];
+  }
 }
 
 /** Whether a training can be spread so, with the micro-batches that it has: then data ranks more or less change no bit. */
@@ -161,11 +187,11 @@ async function trainHere(training: Training, parts: RankParts): Promise<void> {
 /** The part of one rank that another process leads. */
 export async function trainInRank(
   order: TrainingOrder,
-  enter: () => World | Promise<World>,
+  enter: () => World,
   reports: RankReports | null,
 ): Promise<void> {
   const training = await prepare(order.job, order.lake, order.inputs);
-  await trainHere(training, { world: await enter(), place: order.place, reports, stopRequested });
+  await trainHere(training, { world: enter(), place: order.place, reports, stopRequested });
 }
 
 /** What a rank that another launcher has started answers to rank 0. */

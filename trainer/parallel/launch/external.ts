@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { leaveHome } from './enter.ts';
 import type { Launch } from './environment.ts';
 import { joinMeeting, type Guest } from './guest.ts';
 import { addressOf } from './hosts.ts';
@@ -51,9 +52,11 @@ export async function hostRanks<T>(options: ExternalOptions, work: () => Promise
     here = meeting;
     const made = await work();
     await meeting.close();
+    leaveHome();
     return made;
   } catch (error) {
     await meeting.close(error);
+    leaveHome(error);
     throw error;
   } finally {
     here = null;
@@ -81,9 +84,11 @@ export async function followRanks(
         await sleep(100);
         if (guest.gone()) await guest.next();
         guest.fail(error);
+        leaveHome(error);
         throw error;
       }
     }
+    leaveHome();
   } finally {
     guest.close();
   }

@@ -4,6 +4,19 @@ import { nameRanks, type Member } from './member.ts';
 /** Through what ranks speak to each other. */
 export type HomeName = 'shared' | 'mpi';
 
+const TOGETHER = 'start them with "mpirun -n N garner train …", or "srun --mpi=pmix …"';
+
+/** Ranks that garner starts itself share memory. Throws a GarnerError where another home is wanted. */
+export function checkOwnHome(where: string, wanted: HomeName | undefined): void {
+  if (wanted === 'mpi')
+    throw new GarnerError({
+      what: 'collectives: mpi, but garner would start these ranks itself, and they share memory',
+      where,
+      hint: TOGETHER,
+      fault: 2,
+    });
+}
+
 /**
  * One host: shared memory; several: MPI. `wanted` decides where it can be. Throws a GarnerError where the ranks cannot have
  * it as they were started.
@@ -32,6 +45,6 @@ export function chooseHome(
     hosts.length > 1
       ? `ranks on ${named} speak through MPI, and ${whose} were not started by it`
       : `${whose} were not started by MPI`,
-    'start them with "mpirun -n N garner train …", or "srun --mpi=pmix …"',
+    TOGETHER,
   );
 }

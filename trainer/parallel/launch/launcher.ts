@@ -28,7 +28,7 @@ export interface RanksOptions<O> {
   /** Where the ranks' lines go. */
   write?: (line: string) => void;
   /** What the flight recorder knows, asked for once the ranks have ended badly. */
-  explain?: () => string | null;
+  explain?: () => readonly string[];
   environment?: Record<string, string>;
 }
 
@@ -142,7 +142,7 @@ function whyEnded<O>(children: readonly Child[], { ranks, explain }: RanksOption
   const words = cause.failure ? [] : cause.words.map((line) => `[rank ${cause.rank}] ${line}`);
   const hints = [
     ...words,
-    ...(explain?.() ?? '').split('\n').filter((line) => line !== ''),
+    ...(explain?.() ?? []),
     `run the same command again: it goes on from the last checkpoint${signal === 'SIGKILL' ? '; was it killed for want of memory?' : ''}`,
   ];
   const what =

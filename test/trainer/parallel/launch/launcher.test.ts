@@ -28,7 +28,7 @@ async function launch(ranks: number, order: object, fds: number[] = []) {
     fds,
     reports: { progress: (done) => void (said.progress = done), notice: (text) => void said.notices.push(text) },
     write: (line) => void said.lines.push(line),
-    explain: () => 'rank 1 did not arrive',
+    explain: () => ['rank 1 did not arrive'],
   }).catch((e: unknown) => e)) as GarnerError | undefined;
   return { ...said, error, seconds: (performance.now() - started) / 1000 };
 }
