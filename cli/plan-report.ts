@@ -15,6 +15,8 @@ export function formatPlan(
 ): string {
   const { question: q, plan, layout, capacity } = about;
   const peak = peakOf(q.gpu, q.precision);
+  const [first] = plan.meshes;
+  const simulated = first?.simulated ? `; simulated ${three(100 * first.mfu)} %` : '';
   const unit = q.gpu.kind === 'cpu' ? 'rank' : 'GPU';
   const many = q.gpus === 1 ? '' : `${q.gpus.toLocaleString('en')} × `;
   const of = (name: string) => plan.assumptions.find((a) => a.name === name)!.value;
@@ -31,7 +33,7 @@ export function formatPlan(
     [
       'speed',
       `${three(plan.mfu * 100)} % MFU`,
-      `${three((plan.mfu * peak) / 1e12)} of ${three(peak / 1e12)} TFLOP/s of ${q.precision}`,
+      `${three((plan.mfu * peak) / 1e12)} of ${three(peak / 1e12)} TFLOP/s of ${q.precision}${simulated}`,
     ],
     [
       'data',

@@ -65,7 +65,7 @@ function simulated({ shape, gpu }: Wanted, candidate: Candidate): Ranked {
 
 /** Why a candidate stands where it stands: what takes the largest shares of its step, beside the products. */
 export function reasonOf({ step }: Ranked): string {
-  if (!step) return 'by a sketch of its losses; not simulated';
+  if (!step) return 'not simulated, sketched';
   const { model: _, ...rest } = step.breakdown;
   const shares = Object.entries(rest)
     .map(([name, seconds]) => [name, Math.round((100 * seconds) / step.seconds)] as const)
