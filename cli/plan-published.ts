@@ -120,10 +120,18 @@ export function publishedTables(
     '|---|---|---|---|---|---|---|---|---|',
     ...runs,
     '',
+    `The median error of the planner’s own guess is ${(100 * medianGuess(comparedRuns)).toFixed(1)} % over the times.`,
+    '',
     '| mesh | in truth | garner says | GB a GPU | other sums |',
     '|---|---|---|---|---|',
     ...meshes,
   ].join('\n');
+}
+
+/** Median error of the times by the planner's own MFU. */
+export function medianGuess(runs: readonly ComparedRun[]): number {
+  const errors = runs.filter((r) => r.of === 'time').map((r) => Math.abs(r.guessedRatio - 1));
+  return errors.toSorted((a, b) => a - b)[Math.floor(errors.length / 2)]!;
 }
 
 const figure = (n: number, unit: string): string => (unit === '$' ? `$${three(n)}` : `${three(n)} ${unit}`);

@@ -1,5 +1,5 @@
-import { comparedMeshes, comparedRuns } from '../../cli/plan-published.ts';
-import { defineBench, median } from '../harness.ts';
+import { comparedMeshes, comparedRuns, medianGuess } from '../../cli/plan-published.ts';
+import { defineBench } from '../harness.ts';
 
 const BARS = { time: 0.05, money: 0.15, 'CO₂': 0.05 } as const;
 
@@ -23,7 +23,7 @@ export default defineBench({
       bench: 'plan',
       case: 'own MFU, all times',
       metric: 'median error',
-      value: median(runs.filter((r) => r.of === 'time').map((r) => Math.abs(r.guessedRatio - 1))),
+      value: medianGuess(runs),
       unit: 'of the published',
     };
     for (const { row, plan } of await comparedMeshes())

@@ -115,7 +115,7 @@ const HIDDEN = 0.6;
 const LAUNCHES = 90e-6;
 
 /** Memory and time of one layout. A sketch that ranks; the simulator plays steps in detail. */
-export function weigh(w: Wanted, layout: Layout): Candidate {
+function weigh(w: Wanted, layout: Layout): Candidate {
   const { shape: s, gpu } = w;
   const { mesh, sequence } = layout;
   const { data, tensor, pipeline, context } = mesh;
