@@ -93,6 +93,7 @@ export function openSession(config: ModelConfig, options: SessionOptions): Train
   const inputs = {
     tokens: view<Int32Array>(fixed.inputs.tokens),
     targets: view<Int32Array>(fixed.inputs.targets),
+    scales: view<Float32Array>(fixed.inputs.scales),
     positions: view<Int32Array>(fixed.inputs.positions),
     starts: view<Int32Array>(fixed.inputs.starts),
     hyper: view<Float64Array>(fixed.inputs.hyper),

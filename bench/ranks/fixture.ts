@@ -1,7 +1,8 @@
-import { configOfDepth, type ModelConfig } from '../../trainer/model/config.ts';
+import { configOfDepth, scoring, type ModelConfig } from '../../trainer/model/config.ts';
 import { lendTensors, loadCheckpoint, saveCheckpoint } from '../../trainer/checkpoint/checkpoint.ts';
 import type { Batch } from '../../trainer/loader/samples.ts';
 import type { World } from '../../trainer/collectives/group.ts';
+import type { Fill, Learner, LossSum } from '../../trainer/parallel/learner.ts';
 import { mailboxOf, openLearner, type LearnerOptions } from '../../trainer/parallel/open.ts';
 import { ALONE, type ParallelOptions } from '../../trainer/parallel/options.ts';
 
@@ -22,6 +23,8 @@ export interface Fixture {
   rows: number;
   micro: number;
   steps: number;
+  /** Learns from what the model says of each place beside the plain loss: of tokens, or under a scalar head of scores. */
+  weighed?: 'tokens' | 'score';
   /** Writes a checkpoint after step `at` into `folder`. */
   save?: { folder: string; at: number };
   /** Goes on from a checkpoint. */
@@ -40,10 +43,11 @@ export function fixture(more: Partial<Omit<Fixture, 'parallel'>> & Partial<Paral
   const small = { layers: 8, width: 64, keyValueHeads: 8, tied: true, vocabulary: 257, length: 32, rows: 16, micro: 1 };
   const { mesh, chunks, zero, sequence, recompute } = { ...ALONE, ...more };
   const shape = { ...small, steps: 50, ...more };
-  const { layers, width, keyValueHeads, tied, vocabulary, length, rows, micro, steps, save, from } = shape;
+  const { layers, width, keyValueHeads, tied, vocabulary, length, rows, micro, steps, weighed, save, from } = shape;
   return {
     parallel: { mesh, chunks, zero, sequence, recompute },
     ...{ layers, width, keyValueHeads, tied, vocabulary, length, rows, micro, steps },
+    ...(weighed && { weighed }),
     ...(save && { save }),
     ...(from !== undefined && { from }),
   };
@@ -51,8 +55,8 @@ export function fixture(more: Partial<Omit<Fixture, 'parallel'>> & Partial<Paral
 
 const HEADS = 8;
 
-const configOf = ({ layers, width, keyValueHeads, tied, vocabulary, length }: Fixture): ModelConfig =>
-  configOfDepth(layers, {
+const configOf = ({ layers, width, keyValueHeads, tied, vocabulary, length, weighed }: Fixture): ModelConfig => {
+  const config = configOfDepth(layers, {
     vocabulary,
     context: length,
     width,
@@ -61,6 +65,8 @@ const configOf = ({ layers, width, keyValueHeads, tied, vocabulary, length }: Fi
     headSize: width / HEADS,
     tiedEmbeddings: tied,
   });
+  return weighed === 'score' ? scoring(config) : config;
+};
 
 const optionsOf = ({ parallel, length, micro }: Fixture): LearnerOptions => ({
   batch: micro,
@@ -86,6 +92,24 @@ function fillRow(k: number, { vocabulary, length }: Fixture, into: Batch, row: n
   }
 }
 
+/** Gradients of ½ Σ (v − mean / 2)² over the places of all slots: each depends on what the model says in the others. */
+function accumulateWeighed(learner: Learner, slots: number, fill: Fill): LossSum {
+  const sums = new Float64Array(slots);
+  learner.values(slots, fill, (slot, values) => {
+    for (const v of values) sums[slot]! += v / values.length;
+  });
+  const mean = learner.sum(sums).reduce((a, b) => a + b, 0) / slots;
+  const losses = new Float64Array(slots);
+  const { tokens } = learner.accumulate(slots, fill, (slot, values, scales) => {
+    for (let i = 0; i < values.length; i++) {
+      const away = values[i] === 0 ? 0 : values[i]! - mean / 2;
+      scales[i] = away;
+      losses[slot]! += away ** 2 / 2;
+    }
+  });
+  return { lossSum: learner.sum(losses).reduce((a, b) => a + b, 0), tokens };
+}
+
 /** Runs it on this rank; the course is the same on all. */
 export async function runFixture(of: Fixture, world: World): Promise<Course> {
   const learner = openLearner(configOf(of), optionsOf(of), world);
@@ -93,9 +117,11 @@ export async function runFixture(of: Fixture, world: World): Promise<Course> {
   const done = of.from === undefined ? 0 : loadCheckpoint(of.from, learner).step;
   for (let step = done + 1; step <= of.steps; step++) {
     const started = performance.now();
-    const { lossSum, tokens } = learner.accumulate(of.rows / of.micro, (slot, into) => {
+    const slots = of.rows / of.micro;
+    const fill: Fill = (slot, into) => {
       for (let i = 0; i < of.micro; i++) fillRow(slot * of.micro + i, of, into, i);
-    });
+    };
+    const { lossSum, tokens } = of.weighed ? accumulateWeighed(learner, slots, fill) : learner.accumulate(slots, fill);
     const { gradientNorm } = learner.update({
       step,
       learningRate: 1e-3,

@@ -1,5 +1,5 @@
 import { openBatch, type Batch } from '../../trainer/loader/samples.ts';
-import type { Fill, Kind, Learner } from '../../trainer/parallel/learner.ts';
+import type { Fill, Kind, Learner, Weigh } from '../../trainer/parallel/learner.ts';
 import type { LearnerOptions } from '../../trainer/parallel/open.ts';
 import type { Decoder, ModelConfig } from '../../trainer/session.ts';
 
@@ -20,7 +20,9 @@ export function openBigram(config: ModelConfig, options: LearnerOptions): Learne
   const second = new Float32Array(V * V);
   const p = new Float64Array(V);
   const batch = openBatch(options.batch, options.sequence, options.documents);
-  const pass = ({ tokens, targets }: Batch, learn: boolean) => {
+  const values = new Float64Array(options.batch * options.sequence);
+  const pass = ({ tokens, targets, scales }: Batch, learn: boolean) => {
+    values.fill(0);
     let lossSum = 0;
     let count = 0;
     for (let i = 0; i < tokens.length; i++) {
@@ -29,17 +31,25 @@ export function openBigram(config: ModelConfig, options: LearnerOptions): Learne
       const row = tokens[i]! * V;
       let sum = 0;
       for (let v = 0; v < V; v++) sum += p[v] = Math.exp(weights[row + v]!);
-      lossSum -= Math.log(p[target]! / sum);
+      values[i] = -Math.log(p[target]! / sum);
+      lossSum += scales[i]! * values[i]!;
       count++;
       if (learn)
-        for (let v = 0; v < V; v++) gradients[row + v] = gradients[row + v]! + p[v]! / sum - (v === target ? 1 : 0);
+        for (let v = 0; v < V; v++)
+          gradients[row + v] = gradients[row + v]! + scales[i]! * (p[v]! / sum - (v === target ? 1 : 0));
     }
     return { lossSum, tokens: count };
   };
-  const all = (slots: number, fill: Fill, learn: boolean) => {
+  const all = (slots: number, fill: Fill, learn: boolean, weigh?: Weigh) => {
     const sum = { lossSum: 0, tokens: 0 };
     for (let slot = 0; slot < slots; slot++) {
+      batch.scales.fill(1);
       fill(slot, batch);
+      if (weigh) {
+        batch.scales.fill(1);
+        pass(batch, false);
+        weigh(slot, values, batch.scales);
+      }
       const { lossSum, tokens } = pass(batch, learn);
       sum.lossSum += lossSum;
       sum.tokens += tokens;
@@ -51,10 +61,17 @@ export function openBigram(config: ModelConfig, options: LearnerOptions): Learne
     config,
     parameters: V * V,
     tensors: [{ name: 'model.embed_tokens.weight', shape: [V, V] }],
-    accumulate(slots, fill) {
+    accumulate(slots, fill, weigh) {
       gradients.fill(0);
-      return all(slots, fill, true);
+      return all(slots, fill, true, weigh);
     },
+    values(slots, fill, each) {
+      for (let slot = 0; slot < slots; slot++) {
+        all(1, (_, into) => fill(slot, into), false);
+        each(slot, values);
+      }
+    },
+    sum: (numbers) => Float64Array.from(numbers),
     evaluate: (slots, fill) => all(slots, fill, false),
     update(o) {
       let square = 0;

@@ -120,9 +120,10 @@ function openFloat64(config: ModelConfig, documents: boolean) {
   const view = (tensor: Tensor) => viewOf(tensor, arena, plans.learn);
   fillTable(view(fixed.inputs.table), 11, config.headSize, config.ropeTheta);
   const data = rows(33);
-  const { tokens, targets, starts, positions } = fixed.inputs;
+  const { tokens, targets, scales, starts, positions } = fixed.inputs;
   view(tokens).set(data.tokens);
   view(targets).set(data.targets);
+  view(scales).fill(1);
   // the documents of rows() are 4 tokens long; a row of 11 begins where it begins
   const start = (i: number) => (documents ? Math.max(0, Math.floor(i / 4) * 4 - Math.floor(i / 11) * 11) : 0);
   view(starts).set(Float64Array.from({ length: 33 }, (_, i) => start(i)));

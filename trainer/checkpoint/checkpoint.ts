@@ -129,7 +129,10 @@ export function checkCheckpoint(path: string): TrainerState {
   return readState(path);
 }
 
-/** Weights of a checkpoint (a folder in Hugging Face's layout) into a learner. Every tensor must be there in its shape. */
+/**
+ * Weights of a checkpoint (a folder in Hugging Face's layout) into a learner. Every tensor must be there in its shape; only a
+ * scalar head that a model of tokens lacks stays as the seed made it.
+ */
 export const loadWeights = (path: string, learner: Learner): void =>
   fill(join(path, 'model.safetensors'), learner, ['weight']);
 
@@ -145,6 +148,7 @@ function fill(path: string, learner: Learner, kinds: readonly Kind[]): void {
   try {
     for (const { name, shape, kind } of names(learner, kinds)) {
       const there = file.tensors.get(name)?.shape;
+      if (!there && name === 'score.weight') continue;
       if (there?.join() !== shape.join())
         throw new GarnerError({
           what: `tensor "${name}" is ${there ? `[${there.join(', ')}]` : 'missing'}, the model needs [${shape.join(', ')}]`,

@@ -1,11 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { explainSystemError, GarnerError } from '../../core/errors.ts';
-import type { ModelConfig } from '../session.ts';
+import { scoring, type ModelConfig } from '../model/config.ts';
 
-/** config.json as Hugging Face's `LlamaForCausalLM` reads it. */
+const GENERATES = 'LlamaForCausalLM';
+const CLASSIFIES = 'LlamaForSequenceClassification';
+
+/** config.json as Hugging Face's `LlamaForCausalLM` reads it, or under a scalar head `LlamaForSequenceClassification`. */
 export function toHuggingFace(config: ModelConfig, end: number): Record<string, unknown> {
+  const scores = config.head === 'score';
   return {
-    architectures: ['LlamaForCausalLM'],
+    architectures: [scores ? CLASSIFIES : GENERATES],
+    ...(scores ? { num_labels: 1, id2label: { 0: 'LABEL_0' }, label2id: { LABEL_0: 0 }, pad_token_id: end } : {}),
     attention_bias: false,
     attention_dropout: 0,
     bos_token_id: end,
@@ -61,14 +66,16 @@ export function fromHuggingFace(path: string, keys: Record<string, unknown>): Mo
       : refuse(`${key} is ${JSON.stringify(keys[key])}: a number above 0 is expected`);
   };
   const family = (keys['architectures'] as string[] | undefined)?.[0] ?? keys['model_type'];
-  if (family !== 'LlamaForCausalLM' && family !== 'llama')
+  if (family !== GENERATES && family !== CLASSIFIES && family !== 'llama')
     return refuse(`the architecture is ${JSON.stringify(family)}`);
   if ((keys['hidden_act'] ?? 'silu') !== 'silu') return refuse(`hidden_act is ${JSON.stringify(keys['hidden_act'])}`);
   for (const key of ['attention_bias', 'mlp_bias', 'rope_scaling'])
     if (keys[key]) return refuse(`${key} is ${JSON.stringify(keys[key])}: it is not supported`);
   const width = count('hidden_size');
   const heads = count('num_attention_heads');
-  return {
+  if (family === CLASSIFIES && Object.keys(Object(keys['id2label'] ?? { 0: '' }) as object).length !== 1)
+    return refuse('the head has more than one label');
+  const model: ModelConfig = {
     architecture: 'llama',
     vocabulary: count('vocab_size'),
     layers: count('num_hidden_layers'),
@@ -82,4 +89,5 @@ export function fromHuggingFace(path: string, keys: Record<string, unknown>): Mo
     normEpsilon: real('rms_norm_eps', 1e-6),
     tiedEmbeddings: keys['tie_word_embeddings'] === true,
   };
+  return family === CLASSIFIES ? scoring(model) : model;
 }

@@ -5,6 +5,8 @@ export interface Batch {
   tokens: Int32Array;
   /** The token that follows; −1 takes no loss. */
   targets: Int32Array;
+  /** By which the loss of each target is multiplied; 1 unless whoever fills the rows says otherwise. */
+  scales: Float32Array;
   /** Number of the document in its row, from 0; null where attention crosses documents. */
   documents: Int32Array | null;
 }
@@ -26,5 +28,6 @@ export const openBatch = (rows: number, sequence: number, documents: boolean): B
   sequence,
   tokens: new Int32Array(rows * sequence),
   targets: new Int32Array(rows * sequence),
+  scales: new Float32Array(rows * sequence).fill(1),
   documents: documents ? new Int32Array(rows * sequence) : null,
 });

@@ -14,6 +14,8 @@ export interface ModelConfig {
   ropeTheta: number;
   normEpsilon: number;
   tiedEmbeddings: boolean;
+  /** What stands on the last norm where it is not the head of tokens: a scalar (reward and value models); never tied. */
+  head?: 'score';
 }
 
 /** Throws a GarnerError where a model of this shape cannot be built. */
@@ -42,9 +44,13 @@ export function checkConfig(config: ModelConfig): void {
       'keyValueHeads must divide heads',
     );
   if (config.headSize % 2 !== 0) wrong(`headSize is ${config.headSize}, rotary positions need an even one`);
+  if (config.head === 'score' && config.tiedEmbeddings) wrong('a scalar head has nothing to tie to');
   if (!(config.ropeTheta > 0)) wrong(`ropeTheta is ${config.ropeTheta}, it must be above 0`);
   if (!(config.normEpsilon >= 0)) wrong(`normEpsilon is ${config.normEpsilon}, it must not be below 0`);
 }
+
+/** The same model with a scalar head. */
+export const scoring = (config: ModelConfig): ModelConfig => ({ ...config, tiedEmbeddings: false, head: 'score' });
 
 /**
  * The shape that follows from a depth: width 64 a layer, heads of 64, a feed-forward of 8/3 of the width rounded up to

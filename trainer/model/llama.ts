@@ -1,10 +1,12 @@
 import { add } from '../ops/add/op.ts';
 import { attention, cachedAttention } from '../ops/attention/op.ts';
+import { crossEntropy } from '../ops/cross-entropy/op.ts';
 import type { Tensor } from '../ops/define.ts';
 import { embedding } from '../ops/embedding/op.ts';
 import { linear } from '../ops/linear/op.ts';
 import { rmsnorm } from '../ops/rmsnorm/op.ts';
 import { rope } from '../ops/rope/op.ts';
+import { score } from '../ops/score/op.ts';
 import { swiglu } from '../ops/swiglu/op.ts';
 import type { ModelConfig } from './config.ts';
 
@@ -53,11 +55,28 @@ export function llamaCached(
 }
 
 /** The weight of the head: the embedding where they are tied. */
-export const headName = (config: ModelConfig): string => (config.tiedEmbeddings ? 'model.embed_tokens' : 'lm_head');
+export const headName = ({ head: kind, tiedEmbeddings }: ModelConfig): string =>
+  kind === 'score' ? 'score' : tiedEmbeddings ? 'model.embed_tokens' : 'lm_head';
 
-/** Hidden states [N, C] → logits [N, V]. */
+/** Hidden states [N, C] → logits [N, V], or scores [N, 1]. */
 export const head = (config: ModelConfig, weight: Weight, x: Tensor): Tensor =>
   linear({ x, w: weight(headName(config)) }).y;
+
+/**
+ * What a training looks at, a value for each place whose target is 0 or above: −s · ln p of the target, or s · score.
+ * x [N, C] · targets [N] int32 · scales [N] → [N] float64.
+ */
+export function outcome(
+  config: ModelConfig,
+  weight: Weight,
+  x: Tensor,
+  { targets, scales }: Record<'targets' | 'scales', Tensor>,
+): Tensor {
+  const y = head(config, weight, x);
+  return config.head === 'score'
+    ? score({ y, targets, scales }, { from: 0, to: y.shape[0]! }).loss
+    : crossEntropy({ logits: y, targets, scales }).loss;
+}
 
 function stack(
   config: ModelConfig,

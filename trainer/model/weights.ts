@@ -13,7 +13,7 @@ export interface WeightSpec {
 
 /**
  * Every weight with Hugging Face's Llama names, matrices [out, in]. In the order of the arena: what decays first, then
- * what does not; `lm_head.weight` is absent where embeddings are tied.
+ * what does not; `lm_head.weight` is absent where embeddings are tied, `score.weight` stands for it under a scalar head.
  */
 export function weightsOf(c: ModelConfig): WeightSpec[] {
   const matrix = (name: string, out: number, width: number, start: Start = 'normal'): WeightSpec => ({
@@ -23,6 +23,8 @@ export function weightsOf(c: ModelConfig): WeightSpec[] {
     start,
   });
   const norm = (name: string): WeightSpec => ({ name: `${name}.weight`, shape: [c.width], decay: false, start: 'one' });
+  const headOf = ({ head, tiedEmbeddings }: ModelConfig) =>
+    head === 'score' ? [matrix('score', 1, c.width)] : tiedEmbeddings ? [] : [matrix('lm_head', c.vocabulary, c.width)];
   const layers = Array.from({ length: c.layers }, (_, i) => `model.layers.${i}`);
   const attention = c.heads * c.headSize;
   const keyValue = c.keyValueHeads * c.headSize;
@@ -37,7 +39,7 @@ export function weightsOf(c: ModelConfig): WeightSpec[] {
       matrix(`${layer}.mlp.up_proj`, c.feedForward, c.width),
       matrix(`${layer}.mlp.down_proj`, c.width, c.feedForward, 'residual'),
     ]),
-    ...(c.tiedEmbeddings ? [] : [matrix('lm_head', c.vocabulary, c.width)]),
+    ...headOf(c),
     ...layers.flatMap((layer) => [norm(`${layer}.input_layernorm`), norm(`${layer}.post_attention_layernorm`)]),
     norm('model.norm'),
   ];

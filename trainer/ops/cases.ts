@@ -7,6 +7,7 @@ import { cases as linear } from './linear/cases.ts';
 import { cases as linearPacked } from './linear-packed/cases.ts';
 import { cases as rmsnorm } from './rmsnorm/cases.ts';
 import { cases as rope } from './rope/cases.ts';
+import { cases as score } from './score/cases.ts';
 import { cases as swiglu } from './swiglu/cases.ts';
 
 /** Every op's cases; tests run all of them on every engine. */
@@ -20,4 +21,5 @@ export const CASES: Record<string, readonly OpCase[]> = {
   swiglu,
   add,
   crossEntropy,
+  score,
 };

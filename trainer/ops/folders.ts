@@ -9,6 +9,7 @@ export const OP_FOLDERS = [
   'swiglu',
   'add',
   'cross-entropy',
+  'score',
   'gradient-norm',
   'adamw',
   'draw',

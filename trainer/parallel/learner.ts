@@ -1,9 +1,16 @@
 import type { Batch } from '../loader/samples.ts';
 import type { ModelConfig } from '../model/config.ts';
+import type { Numbers } from '../ops/define.ts';
 import type { UpdateOptions } from '../optimizer/adamw.ts';
 
 /** Writes micro-batch `slot` of a step. The same slot has the same rows on every rank. */
 export type Fill = (slot: number, into: Batch) => void;
+
+/**
+ * Scales for the places of micro-batch `slot` from what the model says there, both [rows × sequence]: −ln p of the target, or
+ * the score. `scales` comes filled with 1; where it ends as dL/d(value), the gradient learned is that of L.
+ */
+export type Weigh = (slot: number, values: Numbers, scales: Float32Array) => void;
 
 /** Sums over all rows of all ranks: losses [nats], and trained tokens. */
 export interface LossSum {
@@ -23,8 +30,15 @@ export interface Learner {
   parameters: number;
   /** The weights of the whole model by their Hugging Face names. */
   tensors: readonly { name: string; shape: readonly number[] }[];
-  /** Gradients of the sum of losses over `slots` micro-batches. */
-  accumulate(slots: number, fill: Fill): LossSum;
+  /**
+   * Gradients of the sum of losses over `slots` micro-batches. With `weigh` each of them first goes through the model forward
+   * alone; not in a pipeline. Every tensor rank weighs, from the same values.
+   */
+  accumulate(slots: number, fill: Fill, weigh?: Weigh): LossSum;
+  /** What the model says in each slot, before scales; every rank hears of its own slots (`each`), a tensor rank of those of its data rank. Not in a pipeline. */
+  values(slots: number, fill: Fill, each: (slot: number, values: Numbers) => void): void;
+  /** Adds, number by number, what data ranks have found in their own slots; the same on every rank. */
+  sum(numbers: ArrayLike<number>): Float64Array;
   /** Losses alone, of each slot. */
   evaluate(slots: number, fill: Fill): LossSum;
   /** Gradient × gradientScale, global norm, clip, AdamW. Returns the norm before clipping; not finite: nothing is changed. */

@@ -1,3 +1,4 @@
+import { GarnerError } from '../../core/errors.ts';
 import type { Group, World } from '../collectives/group.ts';
 import { openEngine } from '../engines/open.ts';
 import { openBatch, type Batch } from '../loader/samples.ts';
@@ -148,7 +149,8 @@ export function openLearner(config: ModelConfig, options: LearnerOptions, world:
     config,
     parameters: parametersOf(config),
     tensors: specs.map(({ name, shape }) => ({ name, shape })),
-    accumulate(slots, fill) {
+    accumulate(slots, fill, weigh) {
+      if (weigh) checkWhole(mesh);
       const rounds = roundsOf(slots, mesh.data, passing);
       const slot = (m: number) => slotOf(m, rounds, groups.data, passing);
       const losses = new Map<number, LossSum>();
@@ -156,6 +158,11 @@ export function openLearner(config: ModelConfig, options: LearnerOptions, world:
       if (mesh.pipeline === 1) {
         for (let m = 0; m < rounds.count; m++) {
           rows.take(fill, slot(m));
+          if (weigh) {
+            rows.scales.fill(1);
+            chunks[0]!.judge();
+            weigh(slot(m), chunks[0]!.judged!, rows.scales);
+          }
           gradients.before(0, m);
           chunks[0]!.both();
           losses.set(slot(m), sumLosses(chunks[0]!.loss(0)!, rows.targets));
@@ -191,6 +198,26 @@ export function openLearner(config: ModelConfig, options: LearnerOptions, world:
       rows.forget();
       return total(slots, losses);
     },
+    values(slots, fill, each) {
+      checkWhole(mesh);
+      for (let slot = place.data; slot < slots; slot += mesh.data) {
+        rows.take(fill, slot);
+        rows.scales.fill(1);
+        chunks[0]!.judge();
+        each(slot, chunks[0]!.judged!);
+      }
+      rows.forget();
+    },
+    sum(numbers) {
+      const all = new Float64Array(numbers.length);
+      for (let from = 0; from < all.length; from += MOST_SUMMED) {
+        const part = Array.from({ length: Math.min(MOST_SUMMED, all.length - from) }, (_, i) =>
+          speaks ? numbers[from + i]! : 0,
+        );
+        all.set(world.sum(part), from);
+      }
+      return all;
+    },
     update(what) {
       const done = update(what);
       if (parallel.zero > 0)
@@ -209,6 +236,20 @@ export function openLearner(config: ModelConfig, options: LearnerOptions, world:
     }),
     close: () => engine.close(),
   };
+}
+
+/** Numbers that a group adds at once. */
+const MOST_SUMMED = 65_536;
+
+/** Throws a GarnerError where the model is spread over stages: none has both the rows and what the model says of them. */
+function checkWhole({ pipeline }: Mesh): void {
+  if (pipeline > 1)
+    throw new GarnerError({
+      what: `losses that weigh answers do not run on a pipeline of ${pipeline} ranks`,
+      where: 'parallel',
+      hint: 'take data or tensor ranks',
+      fault: 2,
+    });
 }
 
 /** Rows without a target: they fill up the last round of a measurement. */
@@ -298,7 +339,7 @@ function startWeights(config: ModelConfig, seed: number, stored: Stored): void {
 
 /** The rows that are in the arena now: filled again only where another micro-batch comes. */
 function openRows(
-  tensors: Record<'tokens' | 'targets' | 'positions' | 'starts', Tensor>,
+  tensors: Record<'tokens' | 'targets' | 'scales' | 'positions' | 'starts', Tensor>,
   view: <T extends Numbers>(tensor: Tensor) => T,
   batch: Batch,
   vocabulary: number,
@@ -306,14 +347,17 @@ function openRows(
   const into = {
     tokens: view<Int32Array>(tensors.tokens),
     targets: view<Int32Array>(tensors.targets),
+    scales: view<Float32Array>(tensors.scales),
     positions: view<Int32Array>(tensors.positions),
     starts: view<Int32Array>(tensors.starts),
   };
   let there: { fill: Fill; slot: number } | null = null;
   return {
     targets: into.targets,
+    scales: into.scales,
     take(fill: Fill, slot: number) {
       if (there?.fill === fill && there.slot === slot) return;
+      batch.scales.fill(1);
       fill(slot, batch);
       takeRows(into, batch, vocabulary, batch.sequence);
       there = { fill, slot };

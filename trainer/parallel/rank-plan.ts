@@ -1,7 +1,6 @@
 import type { ModelConfig } from '../model/config.ts';
-import { head, llama } from '../model/llama.ts';
+import { llama, outcome } from '../model/llama.ts';
 import { weightsOf } from '../model/weights.ts';
-import { crossEntropy } from '../ops/cross-entropy/op.ts';
 import { defineHostKernel, type Call, type Step, type Tape, type Tensor } from '../ops/define.ts';
 import { differentiate } from '../program/differentiate.ts';
 import type { Program } from '../program/plan.ts';
@@ -26,7 +25,7 @@ export interface ChunkPlan {
 export interface RankPlan {
   local: LocalWeights;
   chunks: readonly ChunkPlan[];
-  inputs: Record<'tokens' | 'targets' | 'positions' | 'starts' | 'table', Tensor>;
+  inputs: Record<'tokens' | 'targets' | 'scales' | 'positions' | 'starts' | 'table', Tensor>;
   /** Tensors that keep their place from step to step, in the order of the weights; gradients: second ones behind them. */
   weights: readonly Tensor[];
   gradients: readonly Tensor[];
@@ -66,7 +65,7 @@ export function planRank(
   for (const { second, weights: of } of local.buckets)
     if (second) gradients.push({ name: 'lookups.gradient', shape: of[0]!.shape, type: 'f32', zone: 'gradients' });
 
-  const tapes = () => chunkTapes(config, shape.micro, options, inputs, parts);
+  const tapes = () => chunkTapes(config, shape.micro, options, place.tensor, inputs, parts);
   const learned = tapes();
   const judged = tapes();
   const last = learned.chunks.length - 1;
@@ -96,6 +95,7 @@ function inputTensors(config: ModelConfig, shape: { micro: number; sequence: num
   return {
     tokens: whole('tokens'),
     targets: whole('targets'),
+    scales: { name: 'scales', shape: [rows], type: 'f32', zone: 'inputs' },
     positions: whole('positions'),
     starts: whole('starts'),
     table: { name: 'table', shape: [shape.sequence, config.headSize], type: 'f32', zone: 'inputs' },
@@ -125,6 +125,7 @@ function chunkTapes(
   config: ModelConfig,
   micro: number,
   options: ParallelOptions,
+  rank: number,
   inputs: RankPlan['inputs'],
   parts: ReadonlyMap<string, PartTensor>,
 ): { chunks: Chunk[]; loss: Tensor } {
@@ -136,15 +137,13 @@ function chunkTapes(
     ]),
   );
   const weight = (name: string) => whole.get(`${name}.weight`)!;
-  const recorded = record(() => {
-    const hidden = llama(config, weight, inputs, micro);
-    return crossEntropy({ logits: head(config, weight, hidden), targets: inputs.targets }).loss;
-  });
+  const recorded = record(() => outcome(config, weight, llama(config, weight, inputs, micro), inputs));
   const { tape, result } =
     mesh.tensor === 1
       ? recorded
       : shardTape(recorded.tape, recorded.result, {
           ranks: mesh.tensor,
+          rank,
           sequence,
           weight: ({ name }) => parts.get(name)!,
         });

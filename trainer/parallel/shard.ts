@@ -15,6 +15,7 @@ interface Held {
 export interface ShardOptions {
   /** Of the tensor group. */
   ranks: number;
+  rank: number;
   /** Sequence parallel: between the matrices a rank holds its rows only. */
   sequence: boolean;
   /** This rank's part of a weight, and how it was cut: by outputs (0), by inputs (1) or not (null). */
@@ -27,7 +28,7 @@ export interface ShardOptions {
  * The model knows nothing of it. Returns the new tape and the tensor that stands for `result`.
  */
 export function shardTape(tape: Tape, result: Tensor, options: ShardOptions): { tape: Tape; result: Tensor } {
-  const { ranks, sequence } = options;
+  const { ranks, rank, sequence } = options;
   const held = new Map<Tensor, Held>();
   const entered = new Map<Tensor, Tensor>();
   /** Where the columns of a product begin in the whole: a part of the vocabulary is counted from there. */
@@ -73,6 +74,9 @@ export function shardTape(tape: Tape, result: Tensor, options: ShardOptions): { 
         const { tensor: w, axis } = options.weight(tensors['w']!);
         if (axis === 0) return same({ x: wholeFor(tensors['x']!), w }, 'columns');
         const x = find(tensors['x']!);
+        // Every rank has all of the product: of its rows, where ranks hold rows, each gives the gradient of its share.
+        if (axis === null)
+          return same({ x: sequence ? gatherRows({ x: x.tensor }, { ranks }).y : x.tensor, w }, 'whole');
         if (axis !== 1 || x.layout !== 'columns') throw new Error(`${w.name}: its input is ${x.layout}`);
         return { y: summed(useOp(step.op, { x: x.tensor, w }, attributes)['y']!) };
       }
@@ -95,12 +99,19 @@ export function shardTape(tape: Tape, result: Tensor, options: ShardOptions): { 
       }
       case 'cross_entropy': {
         const logits = find(tensors['logits']!).tensor;
-        const targets = tensors['targets']!;
+        const { targets, scales } = tensors as Record<'targets' | 'scales', Tensor>;
         const first = firstColumn.get(logits) ?? 0;
         const { sums } = crossEntropyPart({ logits, targets }, { first });
         const all = gatherParts({ x: sums }, { ranks }).y;
-        const made = crossEntropyJoin({ sums: all, logits, targets }, { first });
+        const made = crossEntropyJoin({ sums: all, logits, targets, scales }, { first });
         return { loss: { tensor: made.loss, layout: 'whole' }, lse: { tensor: made.lse, layout: 'whole' } };
+      }
+      case 'score': {
+        const { targets, scales } = tensors as Record<'targets' | 'scales', Tensor>;
+        const y = find(tensors['y']!).tensor;
+        const each = y.shape[0]! / ranks;
+        const share = sequence ? { from: rank * each, to: (rank + 1) * each } : attributes;
+        return same({ y, targets, scales }, 'whole', share);
       }
       default:
         throw new Error(`no tensor-parallel rule for ${step.op.name}`);

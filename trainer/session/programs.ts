@@ -1,7 +1,6 @@
 import type { ModelConfig } from '../model/config.ts';
-import { head, llama } from '../model/llama.ts';
+import { llama, outcome } from '../model/llama.ts';
 import { weightsOf } from '../model/weights.ts';
-import { crossEntropy } from '../ops/cross-entropy/op.ts';
 import { sizeOf, type ElementType, type Shape, type Tensor, type Zone } from '../ops/define.ts';
 import { updateCalls, updateTensors } from '../optimizer/adamw.ts';
 import { differentiate } from '../program/differentiate.ts';
@@ -13,7 +12,7 @@ export interface Fixed {
   weights: Tensor[];
   /** Of the weights, in the same order. */
   gradients: Tensor[];
-  inputs: Record<'tokens' | 'targets' | 'positions' | 'starts' | 'table' | 'hyper' | 'norm', Tensor>;
+  inputs: Record<'tokens' | 'targets' | 'scales' | 'positions' | 'starts' | 'table' | 'hyper' | 'norm', Tensor>;
   /** The zones as one array each. */
   whole: Record<'weight' | 'gradient' | 'first' | 'second', Tensor>;
 }
@@ -45,6 +44,7 @@ export function trainingPrograms(config: ModelConfig, batch: number, sequence: n
   const inputs: Fixed['inputs'] = {
     tokens: tensor('tokens', [rows], 'inputs', 'i32'),
     targets: tensor('targets', [rows], 'inputs', 'i32'),
+    scales: tensor('scales', [rows], 'inputs'),
     positions: tensor('positions', [rows], 'inputs', 'i32'),
     starts: tensor('starts', [rows], 'inputs', 'i32'),
     table: tensor('table', [sequence, config.headSize], 'inputs'),
@@ -59,10 +59,7 @@ export function trainingPrograms(config: ModelConfig, batch: number, sequence: n
 
   const byName = new Map(weights.map((w) => [w.name, w]));
   const weight = (name: string) => byName.get(`${name}.weight`)!;
-  const forward = () => {
-    const hidden = llama(config, weight, inputs, batch);
-    return crossEntropy({ logits: head(config, weight, hidden), targets: inputs.targets }).loss;
-  };
+  const forward = () => outcome(config, weight, llama(config, weight, inputs, batch), inputs);
   const learned = record(forward);
   const { calls } = differentiate(learned.tape, { weightGradient: (w) => gradients[weights.indexOf(w)]! });
   const judged = record(forward);

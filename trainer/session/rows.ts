@@ -3,13 +3,15 @@ import type { Numbers } from '../ops/define.ts';
 export interface Rows {
   tokens: Int32Array;
   targets: Int32Array;
+  /** By which the loss of each target is multiplied; 1 where there is none. */
+  scales?: Float32Array | null | undefined;
   documents?: Int32Array | null | undefined;
 }
 
 /** Copies a micro-batch into the arena. Throws where an id is outside the vocabulary: a kernel would write anywhere. */
 export function takeRows(
-  into: Record<'tokens' | 'targets' | 'positions' | 'starts', Int32Array>,
-  { tokens, targets, documents }: Rows,
+  into: Record<'tokens' | 'targets' | 'positions' | 'starts', Int32Array> & { scales: Float32Array },
+  { tokens, targets, scales, documents }: Rows,
   vocabulary: number,
   sequence: number,
 ): void {
@@ -24,6 +26,8 @@ export function takeRows(
   }
   into.tokens.set(tokens);
   into.targets.set(targets);
+  if (scales) into.scales.set(scales);
+  else into.scales.fill(1);
   for (let i = 0, start = 0; i < size; i++) {
     const place = i % sequence;
     if (place === 0 || (documents && documents[i] !== documents[i - 1])) start = place;

@@ -59,6 +59,31 @@ describe.skipIf(noCompiler)('a training of 20 steps', { timeout: 60_000 }, () =>
   );
 });
 
+describe.skipIf(noCompiler)('losses that weigh what the model says', { timeout: 60_000 }, () => {
+  const meshes: [string, Partial<ParallelOptions>, boolean][] = [
+    ['2 data ranks', { mesh: { data: 2, tensor: 1, pipeline: 1 } }, true],
+    ['2 data ranks, ZeRO-2', { mesh: { data: 2, tensor: 1, pipeline: 1 }, zero: 2 }, true],
+    ['2 tensor ranks', { mesh: { data: 1, tensor: 2, pipeline: 1 } }, false],
+    ['2 × 2 ranks, rows shared, ZeRO-1', { mesh: { data: 2, tensor: 2, pipeline: 1 }, sequence: true, zero: 1 }, false],
+  ];
+  for (const weighed of ['tokens', 'score'] as const)
+    test.each(meshes)(`${weighed} on %s are those of one rank`, async (_, options, exact) => {
+      const small = { layers: 2, steps: 10, weighed };
+      const one = await courseOf(fixture({ ...ALONE, ...small }));
+      const course = await courseOf(fixture({ ...options, ...small }));
+      const { loss, norm, bits } = compareCourses(one, course);
+      if (exact) expect(bits).toBe(true);
+      expect(loss).toBeLessThan(1e-5);
+      expect(norm).toBeLessThan(1e-5);
+      expect(one.losses.at(-1)!).toBeLessThan(0.9 * one.losses[0]!);
+    });
+
+  test('a pipeline is refused in one sentence', async () => {
+    const stages = fixture({ mesh: { data: 1, tensor: 1, pipeline: 2 }, layers: 2, steps: 1, weighed: 'tokens' });
+    await expect(courseOf(stages)).rejects.toThrow('do not run on a pipeline of 2 ranks');
+  });
+});
+
 describe.skipIf(noCompiler)('a planted fault breaks it', { timeout: 60_000 }, () => {
   test.each(FAULTS.map((fault) => [fault.name, fault] as const))('%s', async (_, fault) => {
     const planted = plantFault(fault);

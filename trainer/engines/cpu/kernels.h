@@ -24,6 +24,8 @@
   K(cross_entropy_backward) \
   K(cross_entropy_part)     \
   K(cross_entropy_join)     \
+  K(score_forward)          \
+  K(score_backward)         \
   P(gradient_norm)          \
   K(draw)                   \
   K(adamw)

@@ -1,10 +1,17 @@
 import type { OpCase } from '../case.ts';
 import { crossEntropy, crossEntropyJoin, crossEntropyPart } from './op.ts';
 
+/** Of both signs, 0 among them. */
+const scaleOf = (i: number) => 1 - (i % 5) / 2;
+
 const of = (name: string, rows: number, vocabulary: number, target: (i: number) => number, scale = 1): OpCase => ({
   name,
-  inputs: { logits: { shape: [rows, vocabulary], scale }, targets: { shape: [rows], whole: target } },
-  call: ({ logits, targets }) => crossEntropy({ logits: logits!, targets: targets! }),
+  inputs: {
+    logits: { shape: [rows, vocabulary], scale },
+    targets: { shape: [rows], whole: target },
+    scales: { shape: [rows], fixed: scaleOf },
+  },
+  call: ({ logits, targets, scales }) => crossEntropy({ logits: logits!, targets: targets!, scales: scales! }),
 });
 
 const inParts = (
@@ -15,10 +22,14 @@ const inParts = (
   target: (i: number) => number,
 ): OpCase => ({
   name,
-  inputs: { logits: { shape: [rows, vocabulary] }, targets: { shape: [rows], whole: target } },
-  call: ({ logits, targets }) => {
+  inputs: {
+    logits: { shape: [rows, vocabulary] },
+    targets: { shape: [rows], whole: target },
+    scales: { shape: [rows], fixed: scaleOf },
+  },
+  call: ({ logits, targets, scales }) => {
     const { sums } = crossEntropyPart({ logits: logits!, targets: targets! }, { first });
-    return crossEntropyJoin({ sums, logits: logits!, targets: targets! }, { first });
+    return crossEntropyJoin({ sums, logits: logits!, targets: targets!, scales: scales! }, { first });
   },
 });
 

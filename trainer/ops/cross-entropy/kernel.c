@@ -18,12 +18,13 @@ static double exponentials_of(const float *row, long vocabulary, float *greatest
   return total;
 }
 
-// loss [N] (float64), lse [N], logits [N, V], targets [N] · rows, vocabulary
+// loss [N] (float64), lse [N], logits [N, V], targets [N], scales [N] · rows, vocabulary
 void cross_entropy_forward(const Call *call, const Team *team) {
   double *loss = F64(call, 0);
   float *lse = F32(call, 1);
   const float *logits = F32(call, 2);
   const int32_t *targets = I32(call, 3);
+  const float *scales = F32(call, 4);
   long vocabulary = LONG(call, 1), from, to;
   share(team, LONG(call, 0), 1, &from, &to);
   for (long i = from; i < to; i++) {
@@ -36,7 +37,7 @@ void cross_entropy_forward(const Call *call, const Team *team) {
     float m;
     double total = exponentials_of(row, vocabulary, &m), log_sum = m + log(total);
     lse[i] = (float)log_sum;
-    loss[i] = log_sum - row[targets[i]];
+    loss[i] = scales[i] * (log_sum - row[targets[i]]);
   }
 }
 
@@ -55,12 +56,13 @@ void cross_entropy_part(const Call *call, const Team *team) {
   }
 }
 
-// loss [N] (float64), lse [N], sums [P, N, 3], targets [N] · rows, parts
+// loss [N] (float64), lse [N], sums [P, N, 3], targets [N], scales [N] · rows, parts
 void cross_entropy_join(const Call *call, const Team *team) {
   double *loss = F64(call, 0);
   float *lse = F32(call, 1);
   const float *sums = F32(call, 2);
   const int32_t *targets = I32(call, 3);
+  const float *scales = F32(call, 4);
   long rows = LONG(call, 0), parts = LONG(call, 1), from, to;
   share(team, rows, 16, &from, &to);
   for (long i = from; i < to; i++) {
@@ -77,28 +79,30 @@ void cross_entropy_join(const Call *call, const Team *team) {
     }
     double log_sum = most + log(total);
     lse[i] = (float)log_sum;
-    loss[i] = log_sum - target;
+    loss[i] = scales[i] * (log_sum - target);
   }
 }
 
-// dlogits [N, V] (may lie over logits), logits, lse [N], targets [N] · rows, vocabulary, first
+// dlogits [N, V] (may lie over logits), logits, lse [N], targets [N], scales [N] · rows, vocabulary, first
 void cross_entropy_backward(const Call *call, const Team *team) {
   float *dlogits = F32(call, 0);
   const float *logits = F32(call, 1), *lse = F32(call, 2);
   const int32_t *targets = I32(call, 3);
+  const float *scales = F32(call, 4);
   long vocabulary = LONG(call, 1), first = LONG(call, 2), from, to;
   share(team, LONG(call, 0), 1, &from, &to);
   for (long i = from; i < to; i++) {
     const float *row = logits + i * vocabulary;
+    float scale = scales[i];
     float *out = dlogits + i * vocabulary;
     if (targets[i] < 0) {
       memset(out, 0, (size_t)vocabulary * sizeof(float));
       continue;
     }
     long k = 0;
-    for (; k + LANES <= vocabulary; k += LANES) store(out + k, vexp(load(row + k) - lse[i]));
-    if (k < vocabulary) store_part(out + k, vexp(load_part(row + k, vocabulary - k, 0) - lse[i]), vocabulary - k);
+    for (; k + LANES <= vocabulary; k += LANES) store(out + k, vexp(load(row + k) - lse[i]) * scale);
+    if (k < vocabulary) store_part(out + k, vexp(load_part(row + k, vocabulary - k, 0) - lse[i]) * scale, vocabulary - k);
     long target = targets[i] - first;
-    if (target >= 0 && target < vocabulary) out[target] -= 1;
+    if (target >= 0 && target < vocabulary) out[target] -= scale;
   }
 }

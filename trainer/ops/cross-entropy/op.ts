@@ -3,13 +3,13 @@ import * as reference from './reference.ts';
 
 const forward = defineKernel({
   name: 'cross_entropy_forward',
-  tensors: { loss: 'write', lse: 'write', logits: 'read', targets: 'read' },
+  tensors: { loss: 'write', lse: 'write', logits: 'read', targets: 'read', scales: 'read' },
   numbers: ['rows', 'vocabulary'],
   reference: reference.forward,
 });
 const backward = defineKernel({
   name: 'cross_entropy_backward',
-  tensors: { dlogits: 'write', logits: 'read', lse: 'read', targets: 'read' },
+  tensors: { dlogits: 'write', logits: 'read', lse: 'read', targets: 'read', scales: 'read' },
   numbers: ['rows', 'vocabulary', 'first'],
   reference: reference.backward,
 });
@@ -21,29 +21,32 @@ const part = defineKernel({
 });
 const join = defineKernel({
   name: 'cross_entropy_join',
-  tensors: { loss: 'write', lse: 'write', sums: 'read', targets: 'read' },
+  tensors: { loss: 'write', lse: 'write', sums: 'read', targets: 'read', scales: 'read' },
   numbers: ['rows', 'parts'],
   reference: reference.join,
 });
 
 /**
- * −ln softmax(z)_y of each row, in nats; a target of −1 takes no loss and gets no gradient. Ends a program: the gradient
+ * −s · ln softmax(z)_y of each row, in nats; a target of −1 takes no loss and gets no gradient. Ends a program: the gradient
  * of every loss is 1, and that of the logits is written over them, so that no second [N, V] exists.
- * logits [N, V] · targets [N] int32 → loss [N] float64, lse [N] (kept for backward).
+ * logits [N, V] · targets [N] int32 · scales [N] → loss [N] float64, lse [N] (kept for backward).
  */
 export const crossEntropy = defineOp({
   name: 'cross_entropy',
   source: 'karpathy/llm.c, fused_classifier',
-  inputs: ['logits', 'targets'],
-  outputs: ({ logits, targets }) => {
+  inputs: ['logits', 'targets', 'scales'],
+  outputs: ({ logits, targets, scales }) => {
     expectShape('cross_entropy', 'targets', targets.shape, [logits.shape[0]!], '[N]');
+    expectShape('cross_entropy', 'scales', scales.shape, [logits.shape[0]!], '[N]');
     return { loss: { shape: targets.shape, type: 'f64' }, lse: { shape: targets.shape } };
   },
-  forward: ({ loss, lse, logits, targets }) => [forward({ loss, lse, logits, targets }, sizes(logits.shape))],
-  backward: ({ lse, logits, targets }, _, g) => {
+  forward: ({ loss, lse, logits, targets, scales }) => [
+    forward({ loss, lse, logits, targets, scales }, sizes(logits.shape)),
+  ],
+  backward: ({ lse, logits, targets, scales }, _, g) => {
     const dlogits = { ...logits, name: 'cross_entropy.logits.gradient', over: logits };
     return [
-      backward({ dlogits, logits, lse, targets }, { ...sizes(logits.shape), first: 0 }),
+      backward({ dlogits, logits, lse, targets, scales }, { ...sizes(logits.shape), first: 0 }),
       ...g.pass('logits', dlogits),
     ];
   },
@@ -65,21 +68,21 @@ export const crossEntropyPart = defineOp({
 });
 
 /**
- * The second half, from the sums of all P parts one after the other: sums [P, N, 3] → loss [N] float64, lse [N].
+ * The second half, from the sums of all P parts one after the other: sums [P, N, 3] · scales [N] → loss [N] float64, lse [N].
  * The gradient of this part's logits is written over them.
  */
 export const crossEntropyJoin = defineOp({
   name: 'cross_entropy_join',
   source: 'arXiv:1909.08053',
-  inputs: ['sums', 'logits', 'targets'],
+  inputs: ['sums', 'logits', 'targets', 'scales'],
   outputs: ({ targets }) => ({ loss: { shape: targets.shape, type: 'f64' }, lse: { shape: targets.shape } }),
-  forward: ({ loss, lse, sums, targets }) => [
-    join({ loss, lse, sums, targets }, { rows: targets.shape[0]!, parts: sums.shape[0]! }),
+  forward: ({ loss, lse, sums, targets, scales }) => [
+    join({ loss, lse, sums, targets, scales }, { rows: targets.shape[0]!, parts: sums.shape[0]! }),
   ],
-  backward: ({ lse, logits, targets }, { first }: { first: number }, g) => {
+  backward: ({ lse, logits, targets, scales }, { first }: { first: number }, g) => {
     const dlogits = { ...logits, name: 'cross_entropy.logits.gradient', over: logits };
     return [
-      backward({ dlogits, logits, lse, targets }, { ...sizes(logits.shape), first }),
+      backward({ dlogits, logits, lse, targets, scales }, { ...sizes(logits.shape), first }),
       ...g.pass('logits', dlogits),
     ];
   },

@@ -2,9 +2,9 @@ import type { Numbers } from '../define.ts';
 
 type Sizes = Record<'rows' | 'vocabulary', number>;
 
-/** loss = lse − z_y, lse = max + ln Σ exp(z − max); 0 where the target is −1. */
+/** loss = s (lse − z_y), lse = max + ln Σ exp(z − max); 0 where the target is −1. */
 export function forward(
-  { loss, lse, logits, targets }: Record<'loss' | 'lse' | 'logits' | 'targets', Numbers>,
+  { loss, lse, logits, targets, scales }: Record<'loss' | 'lse' | 'logits' | 'targets' | 'scales', Numbers>,
   { rows, vocabulary }: Sizes,
 ): void {
   for (let i = 0; i < rows; i++) {
@@ -16,20 +16,20 @@ export function forward(
     let total = 0;
     for (let k = 0; k < vocabulary; k++) total += Math.exp(logits[i * vocabulary + k]! - most);
     lse[i] = most + Math.log(total);
-    loss[i] = most + Math.log(total) - logits[i * vocabulary + targets[i]!]!;
+    loss[i] = scales[i]! * (most + Math.log(total) - logits[i * vocabulary + targets[i]!]!);
   }
 }
 
-/** dz_k = p_k − [k = y − first] for an upstream gradient of 1; 0 where the target is −1. */
+/** dz_k = s (p_k − [k = y − first]) for an upstream gradient of 1; 0 where the target is −1. */
 export function backward(
-  { dlogits, logits, lse, targets }: Record<'dlogits' | 'logits' | 'lse' | 'targets', Numbers>,
+  { dlogits, logits, lse, targets, scales }: Record<'dlogits' | 'logits' | 'lse' | 'targets' | 'scales', Numbers>,
   { rows, vocabulary, first }: Sizes & { first: number },
 ): void {
   for (let i = 0; i < rows; i++)
     for (let k = 0; k < vocabulary; k++) {
       const at = i * vocabulary + k;
       const target = targets[i]!;
-      dlogits[at] = target < 0 ? 0 : Math.exp(logits[at]! - lse[i]!) - (k === target - first ? 1 : 0);
+      dlogits[at] = target < 0 ? 0 : scales[i]! * (Math.exp(logits[at]! - lse[i]!) - (k === target - first ? 1 : 0));
     }
 }
 
@@ -47,9 +47,9 @@ export function part(
   }
 }
 
-/** lse = M + ln Σ_p s_p exp(m_p − M) over the parts, loss = lse − Σ_p z_p; 0 where the target is −1. */
+/** lse = M + ln Σ_p s_p exp(m_p − M) over the parts, loss = scale · (lse − Σ_p z_p); 0 where the target is −1. */
 export function join(
-  { loss, lse, sums, targets }: Record<'loss' | 'lse' | 'sums' | 'targets', Numbers>,
+  { loss, lse, sums, targets, scales }: Record<'loss' | 'lse' | 'sums' | 'targets' | 'scales', Numbers>,
   { rows, parts }: Record<'rows' | 'parts', number>,
 ): void {
   for (let i = 0; i < rows; i++) {
@@ -66,6 +66,6 @@ export function join(
       target += sums[at + 2]!;
     }
     lse[i] = most + Math.log(total);
-    loss[i] = most + Math.log(total) - target;
+    loss[i] = scales[i]! * (most + Math.log(total) - target);
   }
 }
