@@ -16,16 +16,17 @@ export interface Choice {
 export function choose(logits: Float32Array, choice: Choice, u: number): number {
   const best = largest(logits);
   if (choice.temperature === 0) return best;
-  const weightOf = (id: number) => Math.exp((logits[id]! - logits[best]!) / choice.temperature);
-  const allowed =
-    choice.topK > 0 && choice.topK < logits.length ? idsFrom(logits, floorOf(logits, choice.topK)) : [...logits.keys()];
-  const total = allowed.reduce((sum, id) => sum + weightOf(id), 0);
-  const ids = likely(allowed, choice.topP * total, weightOf).sort((a, b) => logits[b]! - logits[a]! || a - b);
-  const weights = ids.map(weightOf);
-  const kept = nucleus(weights, choice.topP * total);
+  const { topK, topP, temperature } = choice;
+  const floor = topK > 0 && topK < logits.length ? floorOf(logits, topK) : -Infinity;
+  const weights = new Float64Array(logits.length);
+  let total = 0;
+  for (let id = 0; id < logits.length; id++)
+    if (logits[id]! >= floor) total += weights[id] = Math.exp((logits[id]! - logits[best]!) / temperature);
+  const ids = likely(weights, topP * total).sort((a, b) => logits[b]! - logits[a]! || a - b);
+  const kept = nucleus(ids, weights, topP * total);
   let left = u * kept.sum;
   for (let i = 0; i < kept.count; i++) {
-    left -= weights[i]!;
+    left -= weights[ids[i]!]!;
     if (left < 0) return ids[i]!;
   }
   return ids[kept.count - 1]!;
@@ -65,23 +66,30 @@ function floorOf(logits: Float32Array, k: number): number {
 }
 
 /** Ids that weigh `enough` together and no less each than those left out: few to sort, where a few make up most of it. */
-function likely(ids: number[], enough: number, weightOf: (id: number) => number): number[] {
-  for (const least of [0.1, 1e-3, 1e-6]) {
-    const some = ids.filter((id) => weightOf(id) >= least);
+function likely(weights: Float64Array, enough: number): number[] {
+  let ids: number[] = [];
+  for (const least of [0.1, 0.01, 1e-4, 1e-8, Number.MIN_VALUE]) {
+    ids = [];
+    let sum = 0;
+    for (let id = 0; id < weights.length; id++) {
+      if (weights[id]! < least) continue;
+      ids.push(id);
+      sum += weights[id]!;
+    }
     // a sum in another order may differ in its last digits
-    if (some.reduce((sum, id) => sum + weightOf(id), 0) > enough * (1 + 1e-9)) return some;
+    if (sum > enough * (1 + 1e-9)) break;
   }
   return ids;
 }
 
-/** How many of the sorted weights reach `enough` (the one that crosses it stays), and what they add up to. */
-function nucleus(weights: readonly number[], enough: number): { count: number; sum: number } {
+/** How many of the sorted ids reach `enough` (the one that crosses it stays), and what they weigh together. */
+function nucleus(ids: readonly number[], weights: Float64Array, enough: number): { count: number; sum: number } {
   let sum = 0;
-  for (let i = 0; i < weights.length; i++) {
-    sum += weights[i]!;
+  for (let i = 0; i < ids.length; i++) {
+    sum += weights[ids[i]!]!;
     if (sum >= enough) return { count: i + 1, sum };
   }
-  return { count: weights.length, sum };
+  return { count: ids.length, sum };
 }
 
 /** A number in [0, 1) that depends on its arguments alone: what is drawn is the same in a batch, alone, or later. */
