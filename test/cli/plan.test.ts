@@ -1,11 +1,13 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Writable } from 'node:stream';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { Terminal } from '../../cli/command.ts';
 import { main } from '../../cli/main.ts';
 import { displayWidth } from '../../cli/table.ts';
+import { recipeManifestPath } from '../../core/lake/layout.ts';
+import { markerPath } from '../../core/stage/marker.ts';
 import type { Plan } from '../../trainer/plan/plan.ts';
 
 async function garner(line: string, columns = 80): Promise<{ code: number; out: string; err: string }> {
@@ -166,6 +168,28 @@ test('a recipe: its model, its steps, this machine’s cores, and the tokens of 
   expect(p).toMatchObject({ sequence: 64, lakeTokens: null, fits: true });
   expect(p.assumptions.find((a) => a.name === 'tokens')!.value).toBe(2560);
   expect((await plan(`${file} --gpu h100 --tokens 1B --lake ${join(folder, 'none')}`)).seconds).toBeGreaterThan(0);
+});
+
+test('the tokens of a lake are counted, and an epoch is its train split', async () => {
+  const file = join(folder, 'lake.yaml');
+  writeFileSync(file, 'name: l\nfiles: [{ path: a.jsonl }]\npretrain: { epochs: 2, threads: 1, ranks: 1 }\n');
+  const lake = join(folder, 'lake');
+  const shard = (tokens: number) => ({ documents: 1, bytes: 1, tokens, vocabulary: 500, tokenizer: 'x' });
+  const facts = {
+    'train-00000.arrow': shard(1000),
+    'train-00001.arrow': shard(500),
+    'validation-00000.arrow': shard(70),
+  };
+  const marker = markerPath(lake, 'shards', 'shards', 'k');
+  mkdirSync(dirname(marker), { recursive: true });
+  writeFileSync(marker, JSON.stringify({ stage: 'shards', unit: 'shards', key: 'k', files: [], counts: {}, facts }));
+  mkdirSync(join(lake, 'recipes'));
+  const outputs = [{ stage: 'shards', unit: 'shards', key: 'k' }];
+  writeFileSync(recipeManifestPath(lake, 'l'), JSON.stringify({ name: 'l', recipe: {}, outputs }));
+  const p = await plan(`${file} --lake ${lake}`);
+  expect(p.lakeTokens).toBe(1570);
+  expect(p.assumptions.find((a) => a.name === 'tokens')!.value).toBe(3000);
+  expect((await garner(`${file} --lake ${lake}`)).out).toContain('the lake holds 1,570');
 });
 
 test('a recipe’s own mesh is planned as it stands', async () => {
