@@ -6,8 +6,7 @@ const percent = (share) => `${Math.round(share * 100)} %`;
 /**
  * @param {{ alpha: number | null, units: number }} agreement
  */
-const alpha = ({ alpha: value, units }) =>
-  units === 0 ? '–' : `${value === null ? 'undefined' : value.toFixed(2).replace('-', '−')}`;
+const alpha = ({ alpha: value, units }) => (units === 0 || value === null ? '–' : value.toFixed(2).replace('-', '−'));
 
 /** The foot of the page: how far, how much the judges agree, whether the place on the page decides. */
 export class RankStats extends HTMLElement {
@@ -41,7 +40,7 @@ export class RankStats extends HTMLElement {
         alpha(p.best),
         p.best.units === 0
           ? 'needs prompts that two judges saw'
-          : `best answer, n = ${p.best.units}; ranks ${alpha(p.ranks)}`,
+          : `best answer, n = ${p.best.units}${p.best.alpha === null ? ', all judged alike' : ''}; ranks ${alpha(p.ranks)}`,
       ],
       [
         'First shown wins',

@@ -52,8 +52,8 @@ class RankPage extends HTMLElement {
       el('summary', {}, 'Guideline', kbd('G')),
       this.guidelineText,
     );
-    this.heading = el('h1', { id: 'prompt-title', tabindex: -1 }, 'Prompt');
-    this.turns = el('div', { class: 'turns' });
+    this.heading = el('h1', { id: 'prompt-title', tabindex: -1, 'aria-describedby': 'prompt-text' }, 'Prompt');
+    this.turns = el('div', { class: 'turns', id: 'prompt-text' });
     this.prompt = el('section', { class: 'prompt', 'aria-labelledby': 'prompt-title' }, this.heading, this.turns);
     this.answers = el('div', { class: 'answers' });
     this.comment = el('textarea', { id: 'comment', rows: 2, maxlength: 20_000 });
@@ -79,6 +79,7 @@ class RankPage extends HTMLElement {
     this.waiting = el('p', { class: 'waiting', role: 'status' }, 'Looking for the first comparison …');
     this.status = el('p', { class: 'status', role: 'status', 'aria-live': 'polite' });
     this.trouble = el('p', { class: 'notice', role: 'alert', hidden: true });
+    this.parked = el('p', { class: 'status', role: 'status', hidden: true });
     this.stats = new RankStats();
     this.keysOff = localStorage.getItem(KEYS_OFF) !== null;
     this.keys = keysDialog(!this.keysOff, (on) => {
@@ -94,7 +95,7 @@ class RankPage extends HTMLElement {
     this.outbox = openOutbox({
       stored: (answer) => this.showProgress(answer.progress),
       refused: (message) => this.say(`Not counted: ${message}.`),
-      state: ({ waiting, trouble }) => this.showTrouble(waiting, trouble),
+      state: ({ waiting, trouble, parked }) => this.showTrouble(waiting, trouble, parked),
     });
     this.work = el('div', { class: 'work', hidden: true }, this.prompt, this.answers, this.commentBox, this.toolbar);
   }
@@ -107,6 +108,7 @@ class RankPage extends HTMLElement {
       this.waiting,
       this.work,
       this.status,
+      this.parked,
       this.stats,
       this.keys,
       this.who.dialog,
@@ -241,8 +243,11 @@ class RankPage extends HTMLElement {
   /**
    * @param {number} waiting
    * @param {string | null} trouble
+   * @param {number} parked
    */
-  showTrouble(waiting, trouble) {
+  showTrouble(waiting, trouble, parked) {
+    this.parked.hidden = parked === 0;
+    this.parked.textContent = `This browser keeps ${parked === 1 ? 'a judgement' : `${parked} judgements`} about other comparisons, to be sent when a page with those is open again.`;
     this.trouble.hidden = trouble === null;
     if (this.task === null) this.showWaiting();
     if (trouble === null) return;
@@ -283,7 +288,7 @@ class RankPage extends HTMLElement {
       }
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
-      if (this.task === null) this.waiting.textContent = `${error.message}; trying again …`;
+      if (this.task === null) this.waiting.textContent = `Waiting for the server, to go on: ${error.message}.`;
     } finally {
       this.asking = false;
     }

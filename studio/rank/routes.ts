@@ -79,7 +79,10 @@ export function rankPage(page: RankPage): StudioPage {
     if (!asked) return malformed(c);
     // Sent again because the answer was lost on the way: it counts already.
     if (journal.has(asked.id)) return c.json({ stored: true, progress: desk.progress(asked.judge) });
-    const line = lineOf(page, asked);
+    const task = desk.task(asked.task);
+    // Of another lake, or another file, on the same port: the page keeps it for the server that knows it.
+    if (!task) return c.json({ error: 'there is no such task here' }, 404);
+    const line = lineOf(page, task, asked);
     if (typeof line === 'string') return c.json({ error: line }, 422);
     if (line.verdict !== 'retract' && desk.standing(line.task, line.judge) !== null)
       return c.json({ error: `${line.judge} has judged this already, in another tab` }, 409);
@@ -108,9 +111,7 @@ function taskForPage(task: Task, judge: string, seed: number) {
 }
 
 /** A line of the journal from what the page sent, or what does not fit. */
-function lineOf(page: RankPage, asked: Sent): Judgement | string {
-  const task = page.desk.task(asked.task);
-  if (!task) return 'there is no such task here';
+function lineOf(page: RankPage, task: Task, asked: Sent): Judgement | string {
   const back = new Map(task.candidates.map((c) => [veil(task, c), c.id]));
   const all = (names: readonly string[]) =>
     names.length === back.size && new Set(names).size === back.size && names.every((n) => back.has(n));

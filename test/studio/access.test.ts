@@ -169,7 +169,7 @@ test('what the page does not send is refused, and a judgement must fit its task'
     [{ ...good, extra: 1 }, 400],
     [{ ...good, judge: ' ' }, 400],
     [{ ...good, comment: 'x'.repeat(20_001) }, 400],
-    [{ ...good, task: 'other' }, 422],
+    [{ ...good, task: 'other' }, 404],
     [{ ...good, order: [shown] }, 422],
     [{ ...good, order: [[shown[0]], [shown[0]]] }, 422],
     [{ ...good, order: [[shown[0]], ['run-p-a']] }, 422],

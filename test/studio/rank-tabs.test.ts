@@ -113,5 +113,29 @@ test.skipIf(!chromium)('a closed tab gives its task back; another judge in a tab
   }
   const lines = await written(folder, 4);
   expect(lines.map((l) => l.judge)).toEqual(['ann', 'ann', 'bob', 'bob']);
-  expect(await b.textContent('rank-stats')).toMatch(/Prompts done2 of 2.*best answer, n = 2/);
+  await b.waitForSelector('rank-stats:has-text("Prompts done2 of 2"):has-text("best answer, n = 2")');
 });
+
+test.skipIf(!chromium)(
+  'a judgement about what another server has waits in the browser until that one is back',
+  async () => {
+    const folder = temporaryFolder();
+    const [mine, others] = [temporaryFolder(), temporaryFolder()];
+    const args = ['--candidates-file', candidatesFile(mine, pairs(3))];
+    const first = await serveRank(folder, args);
+    const { page } = await openPage(await profile(), first.url);
+    await first.kill();
+    await page.keyboard.press('1');
+    await page.waitForSelector('.notice:not([hidden])');
+    const lines = [{ prompt: 'other', candidates: ['a', 'b'] }];
+    const second = await serveRank(others, ['--candidates-file', candidatesFile(others, lines)], first.port);
+    await page.goto(second.url);
+    await page.waitForSelector('.status:has-text("a judgement about other comparisons")');
+    await page.keyboard.press('2');
+    expect((await written(others, 1)).map((l) => l.prompt[0]!.content)).toEqual(['other']);
+    await second.kill();
+    const third = await serveRank(folder, args, first.port);
+    await page.goto(third.url);
+    expect(await written(folder, 1)).toHaveLength(1);
+  },
+);
