@@ -3,16 +3,19 @@ import { createRequire } from 'node:module';
 import { freemem } from 'node:os';
 import { GarnerError } from '../../core/errors.ts';
 
-const ALIGNMENT = 64;
-
-/** Zeroed memory of this process whose address is a multiple of 64. Throws a GarnerError when the machine has not so much. */
-export function alignedMemory(bytes: number, rank: number): { buffer: ArrayBuffer; byteOffset: number } {
+/** Zeroed memory of this process whose address is a multiple of `to` [bytes]. Throws a GarnerError when the machine has not so much. */
+export function alignedMemory(bytes: number, rank: number, to = 64): { buffer: ArrayBuffer; byteOffset: number } {
   const free = freeBytes();
   if (bytes > free) throw wantOfMemory(rank, bytes, free);
   const koffi = createRequire(import.meta.url)('koffi') as { address(view: Uint8Array, type: string): bigint };
-  const buffer = new ArrayBuffer(bytes + ALIGNMENT);
-  const past = Number(koffi.address(new Uint8Array(buffer), 'void *') % BigInt(ALIGNMENT));
-  return { buffer, byteOffset: past === 0 ? 0 : ALIGNMENT - past };
+  let buffer: ArrayBuffer;
+  try {
+    buffer = new ArrayBuffer(bytes + to);
+  } catch {
+    throw wantOfMemory(rank, bytes, free);
+  }
+  const past = Number(koffi.address(new Uint8Array(buffer, 0, 1), 'void *') % BigInt(to));
+  return { buffer, byteOffset: past === 0 ? 0 : to - past };
 }
 
 /** Memory that the kernel could give without swapping [bytes], within the limit of a container. */

@@ -105,9 +105,9 @@ int32_t collective_begin(Group *g, int32_t call, int32_t type, const void *x, in
   if (s > DEPTH && (answer = wait_finished(g, call, s - DEPTH, report))) return answer;
   Header *h = header_of(g, g->me, s);
   h->call = call, h->type = type, h->count = count, h->shape = shape;
-  int64_t at = (const char *)x - w->base;
-  int64_t window = w->layout.windows + w->rank * w->layout.window;
-  h->offset = at >= window && at + count * width_of(h) <= window + w->layout.window ? at : -1;
+  int64_t at = (const char *)x - w->own;
+  int inside = w->own && at >= 0 && at + count * width_of(h) <= w->reserved;
+  h->offset = inside ? w->layout.windows + w->rank * w->layout.window + at : -1;
   g->sequence = s;
   g->open++;
   if (is_small(h)) {

@@ -21,6 +21,7 @@ type Names =
   | 'world_waited'
   | 'world_abort'
   | 'world_close'
+  | 'world_reserve'
   | 'group_open'
   | 'group_number'
   | 'collective_begin'
@@ -53,7 +54,8 @@ const FUNCTIONS: Record<Names, NativeFunction> = {
   },
   world_waited: { returns: 'f64', arguments: [ptr('world')] },
   world_abort: { returns: 'void', arguments: [ptr('base'), i32('rank'), i32('why')] },
-  world_close: { returns: 'void', arguments: [ptr('world'), i64('used')] },
+  world_close: { returns: 'void', arguments: [ptr('world')] },
+  world_reserve: { returns: 'i32', arguments: [ptr('world'), ptr('at'), i64('bytes')] },
   group_open: { returns: 'ptr', arguments: [ptr('world'), i32('id'), members, i32('n'), i32('me')] },
   group_number: { returns: 'i32', arguments: [ptr('world'), i32('count')] },
   collective_begin: {

@@ -103,15 +103,26 @@ void world_abort(void *base, int32_t rank, int32_t why) {
   atomic_compare_exchange_strong(&((Control *)base)->lost, &none, (uint64_t)(rank + 1) | (uint64_t)why << 16);
 }
 
-// Leaves: frees this rank's window and unmaps all but that, since views of it may live on. `used`: its allocated bytes.
-void world_close(World *w, int64_t used) {
+// Allocates `bytes` of this rank's window, zeroed, and lays them over memory that the caller owns (whole pages at `at`), which
+// from then on is the window: so a caller's buffer may be larger than what could be made from a foreign address. 0 or errno.
+int32_t world_reserve(World *w, void *at, int64_t bytes) {
+  int64_t window = w->layout.windows + w->rank * w->layout.window;
+  int failed = world_allocate(w->fd, window, bytes);
+  if (failed) return failed;
+  if (mmap(at, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, w->fd, window) == MAP_FAILED) return errno;
+  w->own = at;
+  w->reserved = bytes;
+  return 0;
+}
+
+// Leaves, and frees this rank's window: who still reads what it has reserved reads zeros.
+void world_close(World *w) {
   Layout *l = &w->layout;
   control_of(w)->seats[w->rank].left = 1;
-  int64_t window = l->windows + w->rank * l->window;
-  if (used > 0) fallocate(w->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, window, used);
+  if (w->reserved > 0)
+    fallocate(w->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, l->windows + w->rank * l->window, w->reserved);
   close(w->fd);
-  munmap(w->base, window);
-  munmap(w->base + window + used, l->bytes - window - used);
+  munmap(w->base, l->bytes);
   for (Group *g = w->groups, *next; g; g = next) next = g->next, free(g);
   free(w);
 }

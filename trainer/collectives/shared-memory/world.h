@@ -66,6 +66,8 @@ typedef struct {
   double patience, waited;
   char sends[MOST_RANKS], receives[MOST_RANKS];  // mailboxes that are allocated
   struct Group *groups;                          // all that were opened
+  char *own;                                     // where the process sees the part of its window that it has reserved
+  int64_t reserved;
 } World;
 
 typedef struct {

@@ -2,9 +2,8 @@ import { closeSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 
 import { GarnerError } from '../../../core/errors.ts';
-import { viewMemory } from '../../../core/native/memory.ts';
 import type { World, WorldOptions } from '../group.ts';
-import { freeBytes, wantOfMemory } from '../memory.ts';
+import { alignedMemory, freeBytes, wantOfMemory } from '../memory.ts';
 import { openRecorder } from '../recorder/record.ts';
 import { openGroup, type OpenWorld } from './group.ts';
 import { WHY, worldLibrary } from './library.ts';
@@ -13,6 +12,9 @@ import { openWorldMemory, type SharedWorld } from './memory.ts';
 const PAGE = 4096;
 /** Polls before a waiter sleeps, where each rank has a core; otherwise polling takes the core from those who are waited for. */
 const POLLS = 300;
+
+/** Buffers that lie in a memory, also one that was left: their pages are not to be used for anything else. */
+const kept: ArrayBufferLike[] = [];
 
 /**
  * Enters the memory of the ranks of this host as `rank`. Buffers that lie in what `reserve` gives are reached by the others
@@ -64,7 +66,7 @@ export function enterWorld(
   const recorder = options.recorder === undefined ? null : openRecorder(options.recorder, rank);
   const waited = () => Number(c.world_waited(address));
   let noted = 0;
-  let used = 0;
+  let reserved: ReturnType<World['reserve']> | null = null;
   let open = true;
   const world: OpenWorld = {
     c,
@@ -84,13 +86,15 @@ export function enterWorld(
     ...group,
     home: 'shared',
     reserve(bytes) {
-      if (used > 0) throw new Error('memory is reserved once a process');
-      const most = Math.min(layout.window, freeBytes());
-      const offset = layout.windows + rank * layout.window;
+      if (reserved) throw new Error('memory is reserved once a process');
       const need = Math.max(PAGE, Math.ceil(bytes / PAGE) * PAGE);
-      if (need > most || Number(c.world_allocate(fd, offset, need)) !== 0) throw wantOfMemory(rank, need, most);
-      used = need;
-      return { buffer: viewMemory(base + BigInt(offset), bytes), byteOffset: 0 };
+      if (need > layout.window) throw wantOfMemory(rank, need, layout.window);
+      reserved = alignedMemory(need, rank, PAGE);
+      const { buffer, byteOffset } = reserved;
+      if (Number(c.world_reserve(address, new Uint8Array(buffer, byteOffset, PAGE), need)) !== 0)
+        throw wantOfMemory(rank, need, freeBytes());
+      kept.push(buffer);
+      return reserved;
     },
     waited,
     note(step, seconds) {
@@ -103,7 +107,7 @@ export function enterWorld(
       if (!open) return;
       open = false;
       recorder?.close();
-      c.world_close(address, used);
+      c.world_close(address);
     },
   };
 }
