@@ -48,3 +48,12 @@ export const formatError = (error: GarnerError): string => `garner: ${plain(erro
 
 /** Ctrl-C was pressed: exit code 130. */
 export class Interrupted extends Error {}
+
+/** Another process has told the person already: only the exit code is left. */
+export class Told extends Error {
+  readonly code: number;
+  constructor(code: number) {
+    super('told by another process');
+    this.code = code;
+  }
+}

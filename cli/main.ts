@@ -1,7 +1,7 @@
 import { Command as Parser, CommanderError, Option } from 'commander';
 import { explainSystemError, GarnerError } from '../core/errors.ts';
 import { garnerVersion } from '../core/root.ts';
-import { formatError, Interrupted, type Command, type Terminal } from './command.ts';
+import { formatError, Interrupted, Told, type Command, type Terminal } from './command.ts';
 import { COMMANDS } from './commands/index.ts';
 
 const ABOUT =
@@ -55,6 +55,7 @@ export async function main(
       terminal.stderr.write('garner: stopped; the same command goes on where it stopped\n');
       return 130;
     }
+    if (error instanceof Told) return error.code;
     const known = explainSystemError(error);
     if (known instanceof GarnerError) {
       terminal.stderr.write(`${formatError(known)}\n`);

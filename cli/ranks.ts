@@ -1,9 +1,10 @@
-import { GarnerError } from '../core/errors.ts';
+import { AGAIN, GarnerError } from '../core/errors.ts';
 import { keyOf } from '../core/hash.ts';
 import { createProgress, type Progress } from '../core/progress.ts';
 import { threadsOfRank } from '../trainer/parallel/launch/cores.ts';
 import { launchOf, type Launch } from '../trainer/parallel/launch/environment.ts';
 import { followRanks, hostRanks, meetingHere } from '../trainer/parallel/launch/external.ts';
+import { RankZeroEnded } from '../trainer/parallel/launch/guest.ts';
 import { checkOwnHome } from '../trainer/parallel/launch/home.ts';
 import { hostName } from '../trainer/parallel/launch/hosts.ts';
 import { launchSettings, setLaunch } from '../trainer/parallel/launch/settings.ts';
@@ -14,7 +15,7 @@ import { checkParallel } from '../trainer/parallel/options.ts';
 import { microBatchOf, modelConfig, parallelOf } from '../trainer/stages/plan.ts';
 import { answerTraining } from '../trainer/stages/ranks.ts';
 import { wholeNumber } from './arguments.ts';
-import type { Flag, Options, Terminal } from './command.ts';
+import { Told, type Flag, type Options, type Terminal } from './command.ts';
 import type { Recipe } from './pipeline.ts';
 import { formatTable } from './table.ts';
 
@@ -152,7 +153,7 @@ export async function dryRun(recipe: Recipe, lake: string, launch: Launch, termi
 
 /**
  * Runs `work` as rank 0 of the ranks that a launcher has started; any other rank follows it instead, and null comes back.
- * A rank that follows prints nothing but what it waits for.
+ * A rank that follows prints nothing but what it waits for, and errors that rank 0 has not told.
  */
 export async function asRank<T>(
   { launch, lake, digest }: { launch: Launch; lake: string; digest: string },
@@ -165,6 +166,9 @@ export async function asRank<T>(
     const unhear = hearStops();
     try {
       await followRanks(options, answerTraining(launch.rank));
+    } catch (error) {
+      const told = error instanceof RankZeroEnded || (error instanceof GarnerError && error.fault === AGAIN);
+      throw told ? new Told(error.fault) : error;
     } finally {
       unhear();
     }

@@ -2,7 +2,7 @@ import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { GarnerError } from '../../../core/errors.ts';
-import { failureOf, garnerError, type Failure } from './failure.ts';
+import { failureOf, type Failure } from './failure.ts';
 import type { Member } from './member.ts';
 import { expectMessage, introduce, WrongSecret } from './secret.ts';
 import { Broken, openWire, type Wire } from './wire.ts';
@@ -44,6 +44,9 @@ const said = z.union([
   z.strictObject({ end: z.unknown() }),
 ]);
 
+/** Rank 0 has ended with this error, and has said so itself. */
+export class RankZeroEnded extends GarnerError {}
+
 /** Joins rank 0. Throws a GarnerError where it is not there in time, has another secret, or refuses this rank. */
 export async function joinMeeting(options: GuestOptions): Promise<Guest> {
   const { me, waiting } = options;
@@ -65,7 +68,7 @@ export async function joinMeeting(options: GuestOptions): Promise<Guest> {
           else {
             const failure = message.end as Failure | null;
             if (failure === null) return null;
-            throw garnerError(failure) ?? new GarnerError({ what: `rank 0 ended: ${failure.message}`, where: 'ranks' });
+            throw new RankZeroEnded(failure.garner ?? { what: `rank 0 ended: ${failure.message}`, where: 'ranks' });
           }
         }
       } catch (error) {

@@ -2,24 +2,32 @@ import { randomBytes } from 'node:crypto';
 import {
   chmodSync,
   closeSync,
+  existsSync,
   fstatSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { GarnerError, explainSystemError } from '../../../core/errors.ts';
+import { isDead, ownName, ownTag, processOf } from '../../../core/machine.ts';
 import type { Launch } from './environment.ts';
 import type { Invitation } from './guest.ts';
 import { addressesOf } from './hosts.ts';
 import type { LaunchSettings } from './settings.ts';
 
-/** The file in which rank 0 says where it listens, for ranks that see the same lake. Mode 600: it holds the secret. */
-const path = (lake: string, launch: Launch): string => join(lake, `.ranks-${launch.id}.json`);
+/**
+ * The file in which rank 0 says where it listens, for ranks that see the same lake. Mode 600: it holds the secret. It is
+ * named after its process, so that what a killed one leaves is swept away.
+ */
+const folderOf = (lake: string): string => join(lake, '.tmp');
+const ending = (launch: Launch): string => `-ranks-${launch.id}.json`;
 
 const shape = z.strictObject({
   addresses: z.array(z.string().max(255)).max(64),
@@ -55,11 +63,11 @@ export function writeInvitation(
   launch: Launch,
   { port, secret, address }: { port: number; secret: string; address: string | undefined },
 ): () => void {
-  const file = path(lake, launch);
+  const file = join(folderOf(lake), `${ownTag}${ending(launch)}`);
   const text = JSON.stringify({ addresses: address === undefined ? addressesOf() : [address], port, secret });
   try {
-    mkdirSync(lake, { recursive: true });
-    const temporary = `${file}.${process.pid}`;
+    mkdirSync(folderOf(lake), { recursive: true });
+    const temporary = `${file}.new`;
     writeFileSync(temporary, text, { mode: 0o600 });
     chmodSync(temporary, 0o600);
     renameSync(temporary, file);
@@ -80,11 +88,21 @@ export function readInvitation(
   env: Environment = process.env,
 ): Invitation | null {
   const given = givenSecret(env);
-  const said = readFile(path(lake, launch));
+  const said = readNewest(lake, launch);
   if (said) return { ...said, secret: given ?? said.secret };
   const port = portOf(launch, settings, given);
   if (given === undefined || launch.meeting === null || port === 0) return null;
   return { addresses: [launch.meeting.host], port, secret: given };
+}
+
+/** The latest file of this start that is not a dead process's. */
+function readNewest(lake: string, launch: Launch): Invitation | null {
+  const folder = folderOf(lake);
+  const names = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith(ending(launch))) : [];
+  const age = (name: string) => statSync(join(folder, name), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  const living = names.filter((name) => !isDead(processOf(name) ?? ownName));
+  const newest = living.toSorted((a, b) => age(b) - age(a))[0];
+  return newest === undefined ? null : readFile(join(folder, newest));
 }
 
 function readFile(file: string): Invitation | null {
