@@ -1,7 +1,7 @@
 import { ask, Refused } from './api.js';
 
 const PREFIX = 'garner.rank.out.';
-const SLOWEST = 8000; // ms
+const SLOWEST = 4000; // ms
 
 /**
  * Judgements on their way to the journal. They lie in the browser's storage until the server says that they are stored:

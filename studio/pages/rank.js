@@ -1,15 +1,13 @@
 import { ask, Refused, tell } from './api.js';
-import { AnswerCard } from './answer-card.js';
-import { el, kbd } from './dom.js';
 import { openOutbox } from './outbox.js';
 import { judgeDialog, keysDialog } from './rank-dialogs.js';
-import { RankStats } from './rank-stats.js';
-import { safeText } from './safe-text.js';
+import { actionOf } from './rank-keys.js';
+import { rankView } from './rank-view.js';
+import { judgedWords, waitingWords } from './rank-words.js';
 import { openSession } from './session.js';
 
 /**
- * @typedef {{ role: string, content: string }} Turn
- * @typedef {{ id: string, prompt: Turn[], answers: { name: string, text: string }[] }} Task
+ * @typedef {import('./rank-view.js').Task} Task
  * @typedef {{ id: string, task: Task }} Past
  */
 
@@ -17,102 +15,53 @@ const RENEW_MS = 45_000;
 const POLL_MS = 1500;
 const JUDGE = 'garner.rank.judge';
 const KEYS_OFF = 'garner.rank.keys-off';
-const ROLES = /** @type {Record<string, string>} */ ({
-  user: 'Question',
-  assistant: 'Answer so far',
-  system: 'Instruction',
-});
 
 /** The page on which a person compares answers: everything by key, everything by mouse, nothing lost. */
 class RankPage extends HTMLElement {
-  /** @type {Task | null} */ task = null;
-  /** @type {Task | null} */ ahead = null;
+  /** What is judged now. @type {Task | null} */ task = null;
+  /** What comes after it: the judge never waits for the server. @type {Task | null} */ ahead = null;
   /** Names of the answers that have a rank so far. @type {string[]} */ placed = [];
-  /** @type {Past[]} */ past = [];
+  /** What this tab has judged. @type {Past[]} */ past = [];
   session = '';
   judge = '';
   shownAt = 0;
+  /** More answers are being sampled. */
   more = false;
   /** @type {string | null} */ note = null;
   /** @type {any} */ progress = null;
   asking = false;
   /** The server said that there is nothing for this tab now. */
   ended = false;
-  /** @type {number[]} */ timers = [];
+  keysOff = localStorage.getItem(KEYS_OFF) !== null;
+  /** @type {ReturnType<typeof setInterval>[]} */ timers = [];
   leave = new AbortController();
 
-  /** @type {AnswerCard[]} */ cards = [];
-
-  constructor() {
-    super();
-    this.guidelineText = el('div', { class: 'text' });
-    this.guideline = el(
-      'details',
-      { class: 'guideline', open: true },
-      el('summary', {}, 'Guideline', kbd('G')),
-      this.guidelineText,
-    );
-    this.heading = el('h1', { id: 'prompt-title', tabindex: -1, 'aria-describedby': 'prompt-text' }, 'Prompt');
-    this.turns = el('div', { class: 'turns', id: 'prompt-text' });
-    this.prompt = el('section', { class: 'prompt', 'aria-labelledby': 'prompt-title' }, this.heading, this.turns);
-    this.answers = el('div', { class: 'answers' });
-    this.comment = el('textarea', { id: 'comment', rows: 2, maxlength: 20_000 });
-    this.commentBox = el(
-      'div',
-      { class: 'comment', hidden: true },
-      el('label', { for: 'comment' }, 'Comment on this comparison'),
-      this.comment,
-    );
-    this.doneButton = this.button('Enter', 'Done', () => this.finish(), 'choose');
-    this.undoButton = this.button('U', 'Undo', () => this.undo());
-    this.toolbar = el(
-      'div',
-      { class: 'verdicts', role: 'toolbar', 'aria-label': 'Verdict' },
-      this.doneButton,
-      this.button('T', 'Tie', () => this.decide('tie')),
-      this.button('X', 'All bad', () => this.decide('all_bad')),
-      this.button('S', 'Skip', () => this.decide('skip')),
-      this.button('C', 'Comment', () => this.openComment()),
-      this.undoButton,
-      this.button('?', 'Keys', () => this.keys.showModal(), 'quiet help'),
-    );
-    this.waiting = el('p', { class: 'waiting', role: 'status' }, 'Looking for the first comparison …');
-    this.status = el('p', { class: 'status', role: 'status', 'aria-live': 'polite' });
-    this.trouble = el('p', { class: 'notice', role: 'alert', hidden: true });
-    this.parked = el('p', { class: 'status', role: 'status', hidden: true });
-    this.stats = new RankStats();
-    this.keysOff = localStorage.getItem(KEYS_OFF) !== null;
-    this.keys = keysDialog(!this.keysOff, (on) => {
-      this.keysOff = !on;
-      if (on) localStorage.removeItem(KEYS_OFF);
-      else localStorage.setItem(KEYS_OFF, '1');
-    });
-    this.who = judgeDialog(
-      () => this.judge,
-      (name) => void this.changeJudge(name),
-    );
-    this.judgeButton = el('button', { type: 'button', class: 'quiet judge', onclick: () => this.who.open() });
-    this.outbox = openOutbox({
-      stored: (answer) => this.showProgress(answer.progress),
-      refused: (message) => this.say(`Not counted: ${message}.`),
-      state: ({ waiting, trouble, parked }) => this.showTrouble(waiting, trouble, parked),
-    });
-    this.work = el('div', { class: 'work', hidden: true }, this.prompt, this.answers, this.commentBox, this.toolbar);
-  }
+  view = rankView({
+    wish: (wish) => this.act(wish),
+    place: (answer) => this.place(answer),
+    best: (answer) => this.best(answer),
+  });
+  keys = keysDialog(!this.keysOff, (on) => {
+    this.keysOff = !on;
+    if (on) localStorage.removeItem(KEYS_OFF);
+    else localStorage.setItem(KEYS_OFF, '1');
+  });
+  who = judgeDialog(
+    () => this.judge,
+    (name) => void this.changeJudge(name),
+  );
+  outbox = openOutbox({
+    stored: (answer) => this.showProgress(answer.progress),
+    refused: (message) => this.view.say(`Not counted: ${message}.`),
+    state: (state) => {
+      this.view.showOutbox(state);
+      this.showWaiting();
+    },
+  });
 
   connectedCallback() {
-    document.querySelector('studio-bar .aside')?.replaceChildren(this.judgeButton);
-    this.replaceChildren(
-      this.trouble,
-      this.guideline,
-      this.waiting,
-      this.work,
-      this.status,
-      this.parked,
-      this.stats,
-      this.keys,
-      this.who.dialog,
-    );
+    document.querySelector('studio-bar .aside')?.replaceChildren(this.view.judge);
+    this.replaceChildren(...this.view.parts, this.keys, this.who.dialog);
     void this.begin();
   }
 
@@ -125,10 +74,9 @@ class RankPage extends HTMLElement {
   async begin() {
     this.session = await openSession();
     const about = await this.patiently(() => ask('rank/about'));
-    this.judge = localStorage.getItem(JUDGE) ?? about.judge;
-    this.showJudge();
-    this.guideline.hidden = about.guideline === null;
-    if (about.guideline !== null) this.guidelineText.replaceChildren(safeText(about.guideline));
+    this.judge = sessionStorage.getItem(JUDGE) ?? about.judge;
+    this.view.showJudge(this.judge);
+    this.view.showGuideline(about.guideline);
     const signal = this.leave.signal;
     document.addEventListener('keydown', (event) => this.onKey(event), { signal });
     // A tab that goes gives back what it holds; what it has judged is in the outbox.
@@ -150,145 +98,62 @@ class RankPage extends HTMLElement {
         return await question();
       } catch (error) {
         if (!(error instanceof Refused)) throw error;
-        this.status.textContent = error.message;
+        this.view.say(error.message);
         await new Promise((resolve) => setTimeout(resolve, delay));
       }
     }
   }
 
-  // ── what is on the page ──────────────────────────────────────────────────────
-
-  /**
-   * @param {string} key
-   * @param {string} text
-   * @param {() => void} onclick
-   * @param {string} [kind]
-   */
-  button(key, text, onclick, kind = 'quiet') {
-    return el('button', { type: 'button', class: kind, onclick }, kbd(key), el('span', {}, text));
-  }
+  // ── what is shown ────────────────────────────────────────────────────────────
 
   /** @param {Task | null} task */
   show(task) {
     this.task = task;
     this.placed = [];
-    this.comment.value = '';
-    this.commentBox.hidden = true;
-    this.work.hidden = task === null;
-    this.waiting.hidden = task !== null;
-    this.undoButton.disabled = this.past.length === 0;
-    if (task === null) {
-      this.showWaiting();
-      return;
-    }
-    this.turns.replaceChildren(
-      ...task.prompt.map((turn) =>
-        el(
-          'div',
-          { class: `turn ${turn.role === 'user' ? 'user' : 'other'}` },
-          task.prompt.length > 1 && el('span', { class: 'role' }, ROLES[turn.role] ?? turn.role),
-          el('div', { class: 'text' }, safeText(turn.content)),
-        ),
-      ),
-    );
-    this.cards = task.answers.map((answer, i) => {
-      const card = new AnswerCard();
-      card.fill({
-        number: i + 1,
-        of: task.answers.length,
-        text: answer.text,
-        onplace: () => this.place(i),
-        onbest: () => this.best(i),
-      });
-      return card;
-    });
-    this.answers.dataset['count'] = String(task.answers.length);
-    this.answers.replaceChildren(...this.cards);
+    this.view.show(task, this.past.length > 0);
     this.showRanks();
+    this.showWaiting();
     this.shownAt = performance.now();
-    this.heading.focus({ preventScroll: true });
-    scrollTo({ top: 0 });
   }
 
   showRanks() {
-    this.cards.forEach((card, i) => card.rank(this.placed.indexOf(this.task?.answers[i]?.name ?? '')));
-    this.doneButton.hidden = this.task?.answers.length === 2;
-    this.doneButton.disabled = this.placed.length === 0;
+    this.view.showRanks((this.task?.answers ?? []).map((a) => this.placed.indexOf(a.name)));
   }
 
   showWaiting() {
-    const p = this.progress;
-    const words = !this.trouble.hidden
-      ? 'Waiting for the server, to go on.'
-      : !this.ended || p === null
-        ? 'Looking for the next comparison …'
-        : this.more
-          ? 'The next answers are being written …'
-          : p.tasks === 0
-            ? 'There is nothing to compare.'
-            : p.mine === p.tasks
-              ? 'You have seen every comparison. Thank you.'
-              : 'Nothing is left for you now: the rest is judged, or open in another tab. What a closed tab held is free again within three minutes.';
-    this.waiting.textContent = this.note ? `${words} (${this.note})` : words;
+    if (this.task !== null) return;
+    const { ended, more, note, progress } = this;
+    this.view.wait(waitingWords({ trouble: this.view.inTrouble(), ended, more, note, progress }));
   }
 
   /** @param {any} progress */
   showProgress(progress) {
     this.progress = progress;
-    this.stats.show(progress, this.more);
+    this.view.stats.show(progress, this.more);
     document.title = `${progress.mine}/${progress.tasks} · Rank · garner studio`;
-    if (this.task === null) this.showWaiting();
-  }
-
-  /**
-   * @param {number} waiting
-   * @param {string | null} trouble
-   * @param {number} parked
-   */
-  showTrouble(waiting, trouble, parked) {
-    this.parked.hidden = parked === 0;
-    this.parked.textContent = `This browser keeps ${parked === 1 ? 'a judgement' : `${parked} judgements`} about other comparisons, to be sent when a page with those is open again.`;
-    this.trouble.hidden = trouble === null;
-    if (this.task === null) this.showWaiting();
-    if (trouble === null) return;
-    const many = waiting === 1 ? '1 judgement waits' : `${waiting} judgements wait`;
-    this.trouble.textContent = `Not stored yet: ${trouble}. ${many} in this browser and will be sent again by itself.`;
-  }
-
-  showJudge() {
-    this.judgeButton.replaceChildren(
-      el('span', {}, el('span', { class: 'label' }, 'Judge '), el('bdi', {}, this.judge)),
-    );
-  }
-
-  /** @param {string} text */
-  say(text) {
-    this.status.textContent = text;
+    this.showWaiting();
   }
 
   // ── tasks ────────────────────────────────────────────────────────────────────
 
-  /** Takes the next task, and the one after it, so that the judge never waits for the server. */
+  /** Takes the next task, and the one after it. */
   async fill() {
-    if (this.asking || (this.task !== null && this.ahead !== null)) return;
+    if (this.asking) return;
     this.asking = true;
     try {
       while (this.task === null || this.ahead === null) {
         const judge = this.judge;
         const answer = await ask('rank/next', { session: this.session, judge });
         if (judge !== this.judge) continue;
-        this.take(answer);
         this.ended = answer.task === null;
-        if (this.ended) {
-          if (this.task === null) this.showWaiting();
-          break;
-        }
+        this.take(answer);
+        if (this.ended) break;
         if (this.task === null) this.show(answer.task);
         else if (this.task.id !== answer.task.id) this.ahead = answer.task;
       }
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
-      if (this.task === null) this.waiting.textContent = `Waiting for the server, to go on: ${error.message}.`;
+      if (this.task === null) this.view.wait(`Waiting for the server, to go on: ${error.message}.`);
     } finally {
       this.asking = false;
     }
@@ -312,11 +177,12 @@ class RankPage extends HTMLElement {
   /** @param {string} name */
   async changeJudge(name) {
     if (name === this.judge) return;
-    localStorage.setItem(JUDGE, name);
+    sessionStorage.setItem(JUDGE, name);
     this.judge = name;
     this.past = [];
     this.ahead = null;
-    this.showJudge();
+    this.ended = false;
+    this.view.showJudge(name);
     await this.outbox.send();
     this.show(null);
     await this.patiently(() => ask('rank/release', { session: this.session }));
@@ -344,11 +210,7 @@ class RankPage extends HTMLElement {
       return;
     }
     this.showRanks();
-    this.say(
-      this.placed.length === 0
-        ? 'No ranks.'
-        : `Answer ${i + 1}: ${at === -1 ? `place ${this.placed.length}` : 'rank taken back'}.`,
-    );
+    this.view.say(`Answer ${i + 1}: ${at === -1 ? `place ${this.placed.length}` : 'rank taken back'}.`);
   }
 
   /** @param {number} i */
@@ -382,43 +244,37 @@ class RankPage extends HTMLElement {
         verdict,
         order: verdict === 'tie' ? [names] : order,
         shown: names,
-        comment: this.comment.value.trim() || null,
+        comment: this.view.comment.value.trim() || null,
         ms: Math.round(performance.now() - this.shownAt),
       })
       .then(() => this.fill());
     this.past.push({ id, task });
     this.ended = false;
-    this.say(words(verdict, order, names));
-    this.show(this.ahead);
+    this.view.say(judgedWords(verdict, order, names));
+    const next = this.ahead;
     this.ahead = null;
+    this.show(next);
   }
 
   undo() {
     const last = this.past.pop();
     if (!last) {
-      this.say('There is nothing to undo in this tab.');
+      this.view.say('There is nothing to undo in this tab.');
       return;
     }
+    const { session, judge } = this;
     const id = crypto.randomUUID();
+    const retract = { verdict: 'retract', retracts: last.id, order: [], shown: [], comment: null, ms: null };
     void this.outbox
-      .put({
-        ...this.line(id, last.task),
-        verdict: 'retract',
-        retracts: last.id,
-        order: [],
-        shown: [],
-        comment: null,
-        ms: null,
-      })
+      .put({ ...this.line(id, last.task), ...retract })
       // It is this tab's again, before anybody else is given it.
-      .then(() => ask('rank/next', { session: this.session, judge: this.judge, task: last.task.id }))
+      .then(() => ask('rank/next', { session, judge, task: last.task.id }))
       .catch(() => {});
     // One task is held ahead, not two: the later one goes back.
-    if (this.task && this.ahead)
-      void ask('rank/release', { session: this.session, task: this.ahead.id }).catch(() => {});
+    if (this.task && this.ahead) void ask('rank/release', { session, task: this.ahead.id }).catch(() => {});
     if (this.task) this.ahead = this.task;
     this.show(last.task);
-    this.say('Taken back. Judge it anew.');
+    this.view.say('Taken back. Judge it anew.');
   }
 
   /**
@@ -429,87 +285,40 @@ class RankPage extends HTMLElement {
     return { id, session: this.session, judge: this.judge, task: task.id, retracts: null };
   }
 
-  openComment() {
-    this.commentBox.hidden = false;
-    this.comment.focus();
-  }
-
-  // ── keys ─────────────────────────────────────────────────────────────────────
+  // ── keys and buttons ─────────────────────────────────────────────────────────
 
   /** @param {KeyboardEvent} event */
   onKey(event) {
-    const target = event.target instanceof Element ? event.target : document.body;
-    if (event.isComposing || this.keys.open || this.who.dialog.open) return;
-    if (target === this.comment) {
-      if (event.key === 'Escape') {
-        this.heading.focus();
-        event.preventDefault();
-      }
+    if (this.keys.open || this.who.dialog.open) return;
+    if (event.target === this.view.comment) {
+      if (event.key !== 'Escape' || event.isComposing) return;
+      this.view.heading.focus();
+      event.preventDefault();
       return;
     }
-    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
-    // Enter on a button, link or summary is that button's.
-    if (event.key === 'Enter' && target.closest('button, a, summary')) return;
-    if (this.keysOff && event.key !== '?') return;
-    const digit =
-      /^(?:Digit|Numpad)([1-4])$/.exec(event.code)?.[1] ?? (/^[1-4]$/.test(event.key) ? event.key : undefined);
-    if (digit !== undefined) {
-      if (event.shiftKey) this.best(Number(digit) - 1);
-      else this.place(Number(digit) - 1);
-    } else if (!this.onLetter(event.key)) return;
+    const action = actionOf(event);
+    if (!action || (this.keysOff && action.act !== 'keys')) return;
+    if (action.act === 'place') this.place(action.answer);
+    else if (action.act === 'best') this.best(action.answer);
+    else this.act(action.act);
     event.preventDefault();
   }
 
-  /** @param {string} key */
-  onLetter(key) {
-    switch (key.toLowerCase()) {
-      case 'enter':
-        this.finish();
-        return true;
-      case 'backspace':
-        this.placed.pop();
-        this.showRanks();
-        return true;
-      case 't':
-        this.decide('tie');
-        return true;
-      case 'x':
-        this.decide('all_bad');
-        return true;
-      case 's':
-        this.decide('skip');
-        return true;
-      case 'c':
-        if (this.task) this.openComment();
-        return true;
-      case 'u':
-        this.undo();
-        return true;
-      case 'g':
-        this.guideline.open = !this.guideline.open;
-        return true;
-      case '?':
-        this.keys.showModal();
-        return true;
-      default:
-        return false;
+  /** @param {import('./rank-view.js').Wish | 'back' | 'guideline'} wish */
+  act(wish) {
+    if (wish === 'tie' || wish === 'all_bad' || wish === 'skip') this.decide(wish);
+    else if (wish === 'done') this.finish();
+    else if (wish === 'undo') this.undo();
+    else if (wish === 'guideline') this.view.toggleGuideline();
+    else if (wish === 'keys') this.keys.showModal();
+    else if (wish === 'judge') this.who.open();
+    else if (wish === 'comment') {
+      if (this.task) this.view.openComment();
+    } else {
+      this.placed.pop();
+      this.showRanks();
     }
   }
-}
-
-/**
- * What was judged, for the line that is read aloud.
- * @param {string} verdict
- * @param {string[][]} order
- * @param {string[]} names
- */
-function words(verdict, order, names) {
-  const number = (/** @type {string} */ name) => names.indexOf(name) + 1;
-  const said =
-    verdict === 'ranked'
-      ? order.map((group) => group.map(number).join(' = ')).join(', then ')
-      : { tie: 'a tie', all_bad: 'all bad', skip: 'skipped' }[verdict];
-  return `Judged: ${said}. U takes it back.`;
 }
 
 customElements.define('rank-page', RankPage);

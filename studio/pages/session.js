@@ -8,7 +8,6 @@ export async function openSession() {
   const old = sessionStorage.getItem(KEY);
   if (old !== null && (await hold(old))) return old;
   const session = crypto.randomUUID();
-  sessionStorage.clear();
   sessionStorage.setItem(KEY, session);
   await hold(session);
   return session;
