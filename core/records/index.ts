@@ -14,6 +14,8 @@ export { conversations } from './conversations.ts';
 export type { Conversation } from './conversations.ts';
 export { judgements, VERDICTS } from './judgements.ts';
 export type { Candidate, Judgement, JudgementRow, Verdict } from './judgements.ts';
+export { metrics } from './metrics.ts';
+export type { Metric } from './metrics.ts';
 export { preferences, unpaired } from './preferences.ts';
 export type { Preference, Unpaired } from './preferences.ts';
 export { rollouts } from './rollouts.ts';

@@ -147,7 +147,10 @@ export const steps = defineTable({
   columns: {
     run: column('text', 'run'),
     step: column('int', 'counted from 1'),
-    loss: column('float', 'mean over the trained tokens [nats per token]'),
+    loss: column(
+      'float',
+      'mean over the trained tokens; over pairs or answers where those are what is learned from [nats]',
+    ),
     learning_rate: column('float', 'peak schedule value at this step'),
     gradient_norm: column('float', 'before clipping'),
     tokens: column('int', 'trained tokens so far'),

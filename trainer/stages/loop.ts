@@ -2,10 +2,9 @@ import { setImmediate } from 'node:timers/promises';
 import { GarnerError } from '../../core/errors.ts';
 import type { Step } from '../../core/records/index.ts';
 import type { World } from '../collectives/group.ts';
-import type { Samples } from '../loader/samples.ts';
 import type { Learner } from '../parallel/learner.ts';
 import { learningRateAt, type RateSchedule } from '../schedule/learning-rate.ts';
-import { measure, type Validation } from './validate.ts';
+import type { Learned, Measure, Objective } from './objective.ts';
 
 /** Everything that decides the weights of a run, resolved from the recipe. */
 export interface LoopPlan {
@@ -13,8 +12,10 @@ export interface LoopPlan {
   run: string;
   steps: number;
   sequence: number;
-  /** Rows a step, over all data ranks. */
+  /** Samples a step, over all data ranks: rows, pairs, prompts. */
   batch: number;
+  /** Tokens that a step goes through, about: for the display. */
+  stepTokens: number;
   /** Rows that go through the model at once. */
   microBatch: number;
   rate: RateSchedule;
@@ -34,46 +35,48 @@ export interface Position {
 export interface LoopParts {
   learner: Learner;
   world: World;
-  samples: Samples;
-  validation: Validation | null;
+  objective: Objective;
   plan: LoopPlan;
   from: Position;
+  /** Puts the first weights back and forgets the moments. */
+  restart: () => void;
   /** After each update, on every rank: rows, checkpoints, samples, progress. `seconds` are without the validation. */
-  after: (row: Step, position: Position, seconds: number, stop: boolean) => Promise<void>;
+  after: (row: Step, position: Position, seconds: number, stop: boolean, more: More) => Promise<void>;
   /** Whether this rank was asked to stop. */
   stopRequested: () => boolean;
 }
 
+/** What a step gave beside its row. */
+export type More = Required<Pick<Learned, 'metrics' | 'lines'>>;
+
 /**
  * Trains from a position to the last step, or to the one after which any rank was asked to stop. All ranks run this same
  * function and see the same stream of samples, however they share it. Gradients are sums of losses over all micro-batches
- * and ranks, divided by the count of trained tokens of the whole batch. Throws a GarnerError when the loss is no number.
+ * and ranks, divided by what the objective counts in the whole batch: tokens, pairs, answers. Throws a GarnerError when the loss is no number.
  */
 export async function train(parts: LoopParts): Promise<void> {
-  const { learner, world, samples, plan, validation } = parts;
-  const slots = plan.batch / plan.microBatch;
+  const { learner, world, objective, plan } = parts;
   let { tokens: tokensSoFar } = parts.from;
   for (let step = parts.from.step + 1; step <= plan.steps; step++) {
     const started = performance.now();
     const firstSample = (step - 1) * plan.batch;
-    const { lossSum, tokens } = learner.accumulate(slots, (slot, into) => {
-      for (let i = 0; i < plan.microBatch; i++) samples.fill(firstSample + slot * plan.microBatch + i, into, i);
-    });
-    const learningRate = learningRateAt(step - 1, plan.rate);
+    const within = objective.within?.(step) ?? step;
+    if (within === 1 && step > 1) parts.restart();
+    const learned = await objective.learn(step, learner);
+    const { loss, weight, tokens } = learned;
+    const learningRate = learningRateAt(within - 1, plan.rate);
     const { gradientNorm } = learner.update({
-      step,
+      step: within,
       learningRate,
-      gradientScale: tokens > 0 ? 1 / tokens : 0,
+      gradientScale: weight > 0 ? 1 / weight : 0,
       clip: plan.clip,
       ...plan.adam,
     });
-    const loss = tokens > 0 ? lossSum / tokens : 0;
     if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) throw diverged(plan.run, step);
     const seconds = (performance.now() - started) / 1000;
     world.note(step, seconds);
     tokensSoFar += tokens;
-    const due = validation && (step % plan.validateEvery === 0 || step === plan.steps);
-    const measured = due ? measure(validation, learner, plan) : null;
+    const measured = await objective.measure(step, learner);
     const row: Step = {
       run: plan.run,
       step,
@@ -89,10 +92,17 @@ export async function train(parts: LoopParts): Promise<void> {
     // The kernels block this thread: signals, and messages of the process that started us, are heard here.
     await setImmediate();
     const stop = world.sum([parts.stopRequested() ? 1 : 0])[0]! > 0 && step < plan.steps;
-    await parts.after(row, { step, samples: firstSample + plan.batch, tokens: tokensSoFar }, seconds, stop);
+    const position = { step, samples: firstSample + plan.batch, tokens: tokensSoFar };
+    await parts.after(row, position, seconds, stop, together(learned, measured));
     if (stop) return;
   }
 }
+
+/** The numbers and lines of a step and of the measurement after it. */
+const together = (learned: Learned, measured: Measure | null): More => ({
+  metrics: { ...learned.metrics, ...measured?.metrics },
+  lines: { ...learned.lines, ...measured?.lines },
+});
 
 const diverged = (run: string, step: number) =>
   new GarnerError({

@@ -152,6 +152,7 @@ export function planOf(
       steps: shape.steps,
       sequence,
       batch: p.batch,
+      stepTokens: p.batch * sequence,
       microBatch: micro,
       rate: rateOf(p.learning_rate, shape.steps),
       adam: adamOf(p.adam),

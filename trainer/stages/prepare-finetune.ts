@@ -9,6 +9,7 @@ import { readConfig } from '../checkpoint/config.ts';
 import { permutation } from '../loader/permutation.ts';
 import type { FinetuneSection } from '../recipe.ts';
 import { openVocabulary } from '../sample/vocabulary.ts';
+import { nextToken } from './objective.ts';
 import { planOf, stepsOf } from './plan.ts';
 import type { Training } from './training.ts';
 
@@ -46,11 +47,12 @@ export async function prepareFinetune(lake: string, p: FinetuneParams, inputs: I
   const samples = packed(train, p.seed);
   const validation = packed(held, null);
   const steps = stepsOf(p, { batch: p.batch, sequence, count: samples.count, epochs: 3 });
+  const planned = planOf('finetune', p, config, { steps, sequence, documents: true });
+  const measured = validation.count === 0 ? null : { samples: validation, documentMask: true, bytesOf: null };
   return {
     config,
-    ...planOf('finetune', p, config, { steps, sequence, documents: true }),
-    samples,
-    validation: validation.count === 0 ? null : { samples: validation, documentMask: true, bytesOf: null },
+    ...planned,
+    objective: nextToken(samples, measured, planned.plan),
     vocabulary,
     weights: checkpoint,
     checkpoint: p.checkpoint,

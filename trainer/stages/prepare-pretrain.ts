@@ -7,6 +7,7 @@ import type { Samples } from '../loader/samples.ts';
 import { orderedWindows, shuffledWindows } from '../loader/windows.ts';
 import type { PretrainSection } from '../recipe.ts';
 import { byteCounts, openVocabulary } from '../sample/vocabulary.ts';
+import { nextToken } from './objective.ts';
 import { modelConfig, planOf, stepsOf } from './plan.ts';
 import type { Training } from './training.ts';
 
@@ -25,14 +26,15 @@ export async function preparePretrain(lake: string, p: PretrainParams, inputs: I
   const validation = first(orderedWindows(held, windows), p.validation.windows);
   const steps = stepsOf(p, { batch: p.batch, sequence: p.sequence, count: samples.count, epochs: 1 });
   const config = modelConfig(p.model, vocabulary.size, p.sequence);
+  const planned = planOf('pretrain', p, config, { steps, sequence: p.sequence, documents: p.document_mask });
+  const measured =
+    validation.count === 0
+      ? null
+      : { samples: validation, documentMask: p.document_mask, bytesOf: byteCounts(vocabulary) };
   return {
     config,
-    ...planOf('pretrain', p, config, { steps, sequence: p.sequence, documents: p.document_mask }),
-    samples,
-    validation:
-      validation.count === 0
-        ? null
-        : { samples: validation, documentMask: p.document_mask, bytesOf: byteCounts(vocabulary) },
+    ...planned,
+    objective: nextToken(samples, measured, planned.plan),
     vocabulary,
     weights: null,
     checkpoint: p.checkpoint,

@@ -159,12 +159,12 @@ function fits({ config, plan, learner }: Training, mesh: Mesh): boolean {
 }
 
 /** The same job over another mesh. */
-function withMesh(job: TrainingJob, { plan }: Training, mesh: Mesh): TrainingJob {
+function withMesh(job: TrainingJob, { learner }: Training, mesh: Mesh): TrainingJob {
   const change = <P extends TrainingJob['params']>(params: P): P => ({
     ...params,
     ranks: ranksOf(mesh),
     parallel: { ...params.parallel, ...mesh },
-    micro_batch: plan.microBatch,
+    micro_batch: learner.batch,
   });
   return job.stage === 'pretrain'
     ? { stage: job.stage, params: change(job.params) }

@@ -4,7 +4,7 @@ import { GarnerError } from '../../core/errors.ts';
 import { lockLake, type Lock } from '../../core/lake/lock.ts';
 import { writeTable } from '../../core/lake/parquet.ts';
 import { short } from '../../core/progress.ts';
-import { steps as stepsTable, type Step } from '../../core/records/index.ts';
+import { metrics as metricsTable, steps as stepsTable, type Step } from '../../core/records/index.ts';
 import type { Counts, TaskContext } from '../../core/stage/index.ts';
 import {
   checkCheckpoint,
@@ -16,8 +16,10 @@ import {
   saveCheckpoint,
 } from '../checkpoint/checkpoint.ts';
 import type { World } from '../collectives/group.ts';
-import type { Samples } from '../loader/samples.ts';
+import { startWeight } from '../model/initialise.ts';
 import { parametersOf } from '../model/size.ts';
+import { weightsOf } from '../model/weights.ts';
+import { sizeOf } from '../ops/define.ts';
 import { stoppedAt } from '../parallel/launch/stop.ts';
 import type { Learner } from '../parallel/learner.ts';
 import type { LearnerOptions } from '../parallel/open.ts';
@@ -25,16 +27,15 @@ import { generate, textStream } from '../sample/generate.ts';
 import type { Vocabulary } from '../sample/vocabulary.ts';
 import type { Decoder, ModelConfig } from '../session.ts';
 import { openJournal, readJournal } from './journal.ts';
-import { train, type LoopPlan, type Position } from './loop.ts';
-import type { Validation } from './validate.ts';
+import { train, type LoopPlan, type More, type Position } from './loop.ts';
+import type { Objective } from './objective.ts';
 
 /** A training that is ready to begin: what a stage makes of its recipe and its inputs, alike on every rank. */
 export interface Training {
   config: ModelConfig;
   plan: LoopPlan;
   learner: LearnerOptions;
-  samples: Samples;
-  validation: Validation | null;
+  objective: Objective;
   vocabulary: Vocabulary;
   /** Folder of a checkpoint whose weights it starts from; null for weights from the seed. */
   weights: string | null;
@@ -87,6 +88,10 @@ export interface RankParts {
 
 /** Where the rows of a running training stand until it is done. */
 const journalPath = ({ scratch }: Pick<RunPlace, 'scratch'>) => join(scratch, 'steps.jsonl');
+const metricsPath = ({ scratch }: Pick<RunPlace, 'scratch'>) => join(scratch, 'metrics.jsonl');
+
+/** Where the lines of an objective stand. */
+const linesPath = ({ run }: Pick<RunPlace, 'run'>, name: string) => join(run, `${name}.jsonl`);
 
 /** Holds a run against the process that a kill may have left behind: waits until that one has let go. */
 export const holdRun = (context: TaskContext): Promise<Lock> =>
@@ -128,7 +133,7 @@ export async function trainAsRank(training: Training, engine: Engine, parts: Ran
   const { plan } = training;
   const learner = engine.open(training.config, training.learner, world);
   try {
-    const from = startOf(training, learner, place.checkpoint);
+    const from = await startOf(training, learner, world, place);
     if (reports && from.step > 0) reports.notice(`${plan.run} goes on after step ${from.step}`);
     const writer = world.rank === 0 ? openWriter(training, engine, learner, place, from, reports) : null;
     let last: Position = from;
@@ -136,14 +141,14 @@ export async function trainAsRank(training: Training, engine: Engine, parts: Ran
       await train({
         learner,
         world,
-        samples: training.samples,
-        validation: training.validation,
+        objective: training.objective,
         plan,
         from,
         stopRequested: parts.stopRequested,
-        async after(row, position, seconds, stop) {
+        restart: () => startAgain(training, learner),
+        async after(row, position, seconds, stop, more) {
           last = position;
-          writer?.row(row, seconds, world.ranks);
+          writer?.row(row, more, seconds, world.ranks);
           if (isDue(row.step, training.sampling.every, plan) && training.sampling.prompts.length > 0) {
             if (writer) writer.sample(row.step);
             else for (const { name } of learner.tensors) learner.collect(name, 'weight');
@@ -167,14 +172,25 @@ export async function trainAsRank(training: Training, engine: Engine, parts: Ran
 /** Every so many steps, and at the last one. */
 const isDue = (step: number, every: number, { steps }: LoopPlan) => step === steps || step % every === 0;
 
-/** Puts a learner at a checkpoint, or at the start. */
-function startOf(training: Training, learner: Learner, checkpoint: string | null): Position {
-  if (checkpoint !== null) {
-    const { step, samples, tokens } = loadCheckpoint(checkpoint, learner);
-    return { step, samples, tokens };
+/** Puts a learner at a checkpoint, or at the start; an objective may look at the start in any case. */
+async function startOf(training: Training, learner: Learner, world: World, place: RunPlace): Promise<Position> {
+  const { objective, weights } = training;
+  if (weights !== null && (place.checkpoint === null || objective.begin)) loadWeights(weights, learner);
+  await objective.begin?.({ learner, world, scratch: place.scratch });
+  if (place.checkpoint === null) return { step: 0, samples: 0, tokens: 0 };
+  const { step, samples, tokens } = loadCheckpoint(place.checkpoint, learner);
+  return { step, samples, tokens };
+}
+
+/** The first weights, and no moments. */
+function startAgain(training: Training, learner: Learner): void {
+  for (const spec of weightsOf(learner.config)) {
+    const whole = new Float32Array(sizeOf(spec.shape));
+    for (const kind of ['first', 'second'] as const) learner.place(spec.name, kind, whole);
+    startWeight(spec, learner.config, training.learner.seed, whole);
+    learner.place(spec.name, 'weight', whole);
   }
   if (training.weights !== null) loadWeights(training.weights, learner);
-  return { step: 0, samples: 0, tokens: 0 };
 }
 
 /** Rank 0's hand: all that a running training leaves behind. */
@@ -190,22 +206,31 @@ function openWriter(
   const checkpoints = join(place.run, 'checkpoints');
   const journal = openJournal<Step>(journalPath(place), from.step);
   const timing = openJournal<Timing>(join(place.run, 'timing.jsonl'), from.step);
+  const metrics = openJournal<MetricsRow>(metricsPath(place), from.step);
   const lines = openJournal<SampleRow>(join(place.run, 'samples.jsonl'), from.step);
+  const others = new Map(
+    (training.objective.journals ?? []).map((name) => [
+      name,
+      openJournal<{ step: number }>(linesPath(place, name), from.step),
+    ]),
+  );
   const pace = openPace();
   const regular = (step: number) => isDue(step, training.checkpoint.every, plan);
   rotateCheckpoints(checkpoints, Infinity);
   return {
-    row(row: Step, seconds: number, ranks: number) {
+    row(row: Step, more: More, seconds: number, ranks: number) {
+      if (Object.keys(more.metrics).length > 0) metrics.append({ step: row.step, metrics: more.metrics });
+      for (const [name, all] of Object.entries(more.lines))
+        for (const line of all) others.get(name)!.append({ step: row.step, ...line });
       journal.append(row);
-      timing.append({ step: row.step, seconds, tokens_per_second: tokensOf(plan) / seconds, ranks });
+      timing.append({ step: row.step, seconds, tokens_per_second: plan.stepTokens / seconds, ranks });
       reports?.progress(row.step, plan.steps, pace(row, plan, seconds));
     },
     sample(step: number) {
       for (const line of sampleLines(training, engine, learner)) lines.append({ step, ...line });
     },
     async checkpoint(position: Position) {
-      journal.flush();
-      lines.flush();
+      for (const one of [metrics, lines, ...others.values(), journal]) one.flush();
       await saveCheckpoint(checkpoints, {
         learner,
         state: { ...position, seed: training.learner.seed, recipe: place.key },
@@ -215,9 +240,7 @@ function openWriter(
       if (regular(position.step)) rotateCheckpoints(checkpoints, training.checkpoint.keep, regular);
     },
     close() {
-      journal.close();
-      timing.close();
-      lines.close();
+      for (const one of [journal, timing, metrics, lines, ...others.values()]) one.close();
     },
   };
 }
@@ -228,7 +251,12 @@ export async function finishTraining(training: Training, place: RunPlace, contex
   const checkpoints = join(run, 'checkpoints');
   rotateCheckpoints(checkpoints, training.checkpoint.keep);
   const rows = readJournal<Step>(journalPath(place));
+  const { plan, objective } = training;
   await writeOutputs(context, run, rows);
+  await writeMetrics(context, plan.run, readJournal<MetricsRow>(metricsPath(place)));
+  for (const name of objective.journals ?? []) context.keep('runs', `${name}.jsonl`);
+  const concluded = objective.conclude?.((name) => readJournal(linesPath(place, name)));
+  for (const line of concluded?.notices ?? []) context.notice(line);
   const parameters = parametersOf(training.config);
   context.facts({
     name: training.plan.run,
@@ -239,6 +267,7 @@ export async function finishTraining(training: Training, place: RunPlace, contex
     validation_loss: rows.at(-1)!.validation_loss,
     bits_per_byte: rows.at(-1)!.bits_per_byte,
     checkpoint: relative(context.lake, checkpointsIn(checkpoints).at(-1)!.path),
+    ...concluded?.facts,
   });
   return { ...training.found.counts, steps: rows.length, tokens: rows.at(-1)!.tokens, parameters };
 }
@@ -250,14 +279,16 @@ interface Timing {
   ranks: number;
 }
 
+interface MetricsRow {
+  step: number;
+  metrics: Readonly<Record<string, number>>;
+}
+
 interface SampleRow {
   step: number;
   prompt: string;
   text: string;
 }
-
-/** Tokens that a step's rows hold. */
-const tokensOf = (plan: LoopPlan) => plan.batch * plan.sequence;
 
 /** One batch is noise: the loss at the end is the mean of the last steps, at most 10 and at most a tenth. */
 function meanOfLast(rows: readonly Step[]): number {
@@ -273,6 +304,15 @@ async function writeOutputs(context: TaskContext, run: string, rows: readonly St
   if (existsSync(join(run, 'samples.jsonl'))) context.keep('runs', 'samples.jsonl');
   for (const { path } of checkpointsIn(join(run, 'checkpoints')))
     for (const file of readdirSync(path).toSorted()) context.keep('runs', relative(run, join(path, file)));
+}
+
+/** `metrics/<key>/metrics.parquet`, where the objective has reported any. */
+async function writeMetrics(context: TaskContext, run: string, rows: readonly MetricsRow[]): Promise<void> {
+  if (rows.length === 0) return;
+  const table = await writeTable(context.file('metrics', 'metrics.parquet'), metricsTable);
+  for (const { step, metrics } of rows)
+    for (const [name, value] of Object.entries(metrics)) table.append({ run, step, name, value });
+  await table.close();
 }
 
 /** A line for each prompt, from the weights as they are. */
@@ -314,6 +354,6 @@ function openPace(): (row: Step, plan: LoopPlan, seconds: number) => string {
     const mean = recent.reduce((a, b) => a + b, 0) / recent.length;
     const left = Math.round(mean * (plan.steps - row.step));
     const clock = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, '0')}`;
-    return `loss ${row.loss.toFixed(2)} · ${short(Math.round(tokensOf(plan) / mean))} tok/s, ${clock} left`;
+    return `loss ${row.loss.toFixed(2)} · ${short(Math.round(plan.stepTokens / mean))} tok/s, ${clock} left`;
   };
 }

@@ -16,6 +16,7 @@ import {
   type Engine,
   type Training,
 } from '../../../trainer/stages/training.ts';
+import { nextToken } from '../../../trainer/stages/objective.ts';
 import { testContext, type TestContext } from '../context.ts';
 import { bigramConfig, openBigram, openBigramDecoder } from '../fake-session.ts';
 
@@ -51,20 +52,22 @@ const corpus = (n: number, seed: number) =>
 function training(over: Partial<Training['plan']> = {}): Training {
   const options = { sequence: 16, endOfText: V - 1, documentMask: true };
   const steps = over.steps ?? 30;
+  const plan: Training['plan'] = {
+    run: 'toy',
+    stepTokens: 128,
+    steps,
+    sequence: 16,
+    batch: 8,
+    microBatch: 4,
+    rate: { kind: 'cosine', peak: 0.1, warmup: 3, end: 0.1, decay: 0.2, steps },
+    adam: { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1 },
+    clip: 1,
+    validateEvery: 10,
+    ...over,
+  };
   return {
     config: bigramConfig(V),
-    plan: {
-      run: 'toy',
-      steps,
-      sequence: 16,
-      batch: 8,
-      microBatch: 4,
-      rate: { kind: 'cosine', peak: 0.1, warmup: 3, end: 0.1, decay: 0.2, steps },
-      adam: { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1 },
-      clip: 1,
-      validateEvery: 10,
-      ...over,
-    },
+    plan,
     learner: {
       batch: 4,
       sequence: 16,
@@ -74,12 +77,15 @@ function training(over: Partial<Training['plan']> = {}): Training {
       documents: true,
       parallel: ALONE,
     },
-    samples: shuffledWindows(streamOf(corpus(3000, 1)), { ...options, seed: 7 }),
-    validation: {
-      samples: orderedWindows(streamOf(corpus(200, 2)), options),
-      documentMask: true,
-      bytesOf: byteCounts(vocabulary),
-    },
+    objective: nextToken(
+      shuffledWindows(streamOf(corpus(3000, 1)), { ...options, seed: 7 }),
+      {
+        samples: orderedWindows(streamOf(corpus(200, 2)), options),
+        documentMask: true,
+        bytesOf: byteCounts(vocabulary),
+      },
+      plan,
+    ),
     vocabulary,
     weights: null,
     checkpoint: { every: 7, keep: 2 },
