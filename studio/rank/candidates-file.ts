@@ -29,7 +29,7 @@ const line = z.object({
 });
 
 /** A line of the file as a task, or why it is none. */
-export function taskOf(text: string): Task | string {
+function taskOf(text: string): Task | string {
   let value: unknown;
   try {
     value = JSON.parse(text);

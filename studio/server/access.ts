@@ -48,7 +48,7 @@ export function openAccess(path: string, port: number): Access {
 }
 
 /** The one address that a browser may know this server by; another name (DNS rebinding) is refused. */
-export const isOwnHost = (access: Access, host: string | undefined): boolean =>
+const isOwnHost = (access: Access, host: string | undefined): boolean =>
   host === `127.0.0.1:${access.port}` || host === `localhost:${access.port}`;
 
 /**
