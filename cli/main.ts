@@ -7,7 +7,10 @@ import { COMMANDS } from './commands/index.ts';
 const ABOUT =
   'Turns websites and archives into a clean, deduplicated text corpus that answers\nSQL, and trains language models on any slice of it.';
 
-/** Runs one command line; returns the exit code: 0 done, 2 an argument or recipe must change, 130 after Ctrl-C, 1 everything else. */
+/**
+ * Runs one command line; returns the exit code: 0 done, 2 an argument or recipe must change, 75 stopped by SIGTERM or SIGUSR1 and
+ * ready to go on (a cluster may put it back into its queue), 130 after Ctrl-C, 1 everything else.
+ */
 export async function main(
   argv: readonly string[],
   terminal: Terminal = { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr },

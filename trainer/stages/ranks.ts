@@ -90,6 +90,7 @@ export async function runOverRanks(job: TrainingJob, context: TaskContext): Prom
       }
     } else if (ranks === 1) await train(alone());
     else await trainInOthers(job, training, context);
+    for (const line of flightLines(recorderOf(place))) if (line.includes(' is slow: ')) context.notice(line);
     return await finishTraining(training, place, context);
   } finally {
     unhear();

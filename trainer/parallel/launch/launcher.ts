@@ -48,6 +48,8 @@ interface Child {
   /** Exit code or signal; null while it runs. */
   exit: { code: number | null; signal: NodeJS.Signals | null; at: number } | null;
   words: string[];
+  /** Ended by the launcher, because of another. */
+  killed: boolean;
 }
 
 /**
@@ -59,7 +61,13 @@ export async function runRanks<O>(options: RanksOptions<O>): Promise<void> {
   const { ranks } = options;
   const children: Child[] = [];
   const pass = (signal: NodeJS.Signals) => children.forEach((c) => c.exit ?? c.process.kill(signal));
-  const kill = () => pass('SIGKILL');
+  const kill = () => {
+    for (const child of children) {
+      if (child.exit) continue;
+      child.killed = true;
+      child.process.kill('SIGKILL');
+    }
+  };
   for (const signal of STOP_SIGNALS) process.on(signal, pass);
   process.once('exit', kill);
   try {
@@ -92,7 +100,7 @@ function startRank<O>(rank: number, options: RanksOptions<O>, gone: (child: Chil
     execArgv: [],
     env: { ...process.env, ...options.environment, GARNER_RANK: String(rank), GARNER_RANKS: String(ranks) },
   });
-  const child: Child = { process: started, ended: false, failure: null, exit: null, words: [] };
+  const child: Child = { process: started, ended: false, failure: null, exit: null, words: [], killed: false };
   for (const stream of [started.stdout!, started.stderr!])
     prefixLines(stream, (line) => {
       if (!TRACE.test(line)) child.words.push(line);
@@ -129,7 +137,7 @@ function startRank<O>(rank: number, options: RanksOptions<O>, gone: (child: Chil
 function whyEnded<O>(children: readonly Child[], { ranks, explain }: RanksOptions<O>): GarnerError | null {
   const bad = children
     .map((child, rank) => ({ ...child, rank }))
-    .filter((child) => !well(child))
+    .filter((child) => !well(child) && !child.killed)
     .toSorted((a, b) => a.exit!.at - b.exit!.at);
   if (bad.length === 0) return children.find(stopped)?.failure ? garnerError(children.find(stopped)!.failure!) : null;
   // Who only lost another is no cause, unless all that is known is whom they lost.

@@ -64,6 +64,13 @@ test.each([
   expect(await allGone(await pidsIn(folder, 4), 1)).toBe(true);
 });
 
+test('a rank that hangs is named by those that waited for it', async () => {
+  const { error } = await launch(3, { lose: 1, block: true });
+  expect(error!.message).toBe('rank 1 did not come to barrier #3, and with it the training ended');
+  expect(error!.hint).not.toContain('want of memory');
+  expect((error as RanksEnded).rank).toBe(1);
+});
+
 test('a module that is not there is an error, not a wait', async () => {
   const error = await runRanks({
     module: join(folder, 'nothing.mjs'),

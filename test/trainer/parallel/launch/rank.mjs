@@ -8,6 +8,7 @@ const dist = process.env.GARNER_TEST_DIST;
 const load = (module) => import(pathToFileURL(join(dist, module)).href);
 const { serveRank } = await load('trainer/parallel/launch/child.js');
 const { stopRequested, stoppedAt } = await load('trainer/parallel/launch/stop.js');
+const { RankLost } = await load('trainer/collectives/group.js');
 const { GarnerError } = await load('core/errors.js');
 
 serveRank(async ({ rank, ranks, fds, order }, reports) => {
@@ -35,6 +36,7 @@ serveRank(async ({ rank, ranks, fds, order }, reports) => {
     await sleep(20);
     if (stopRequested()) throw stoppedAt('toy', step);
   }
+  if (order.lose !== undefined && order.lose !== rank) throw new RankLost(order.lose, 'did not come to barrier #3');
   // A rank that waits in C hears no message: the kernel must end it.
   if (order.block) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 60_000);
 });
