@@ -44,6 +44,9 @@ export const ownName: ProcessName = {
   born: bornAt('self'),
 };
 
+/** The host as a cluster calls it: two nodes of Slurm may be one host. */
+export const nodeName = process.env['SLURMD_NODENAME'] ?? ownName.host;
+
 /** True only where that process ran on this machine and has certainly ended; false where it lives or nobody here can know. */
 export function isDead(name: Pick<ProcessName, 'machine' | 'pid' | 'born'>): boolean {
   if (name.machine !== ownName.machine) return false;

@@ -77,7 +77,7 @@ export default defineCommand({
   },
 });
 
-const onCluster = (all: readonly StageTasks[], key: string) => all.find((s) => s.key === key);
+const onCluster = (all: readonly StageTasks[], key: string) => all.find((s) => s.keys.includes(key));
 
 /** `2 running, 5 queued, 1 failed`; what is in nobody's queue waits for the next run. */
 function describe({ running, queued, failed }: StageTasks): string {

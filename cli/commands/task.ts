@@ -1,5 +1,5 @@
 import { AGAIN, GarnerError } from '../../core/errors.ts';
-import { ownName } from '../../core/machine.ts';
+import { nodeName } from '../../core/machine.ts';
 import { plain } from '../../core/progress.ts';
 import { dropOwnTemporary, runOrdered } from '../../core/stage/ordered.ts';
 import { readTaskOrder } from '../../core/stage/orders.ts';
@@ -24,10 +24,8 @@ export default defineCommand({
   async run([list, given], options, terminal) {
     const lake = options['lake'] === undefined ? undefined : existingLake(options['lake'] as string);
     const order = await readTaskOrder(list!, indexOf(given), lake);
-    // Two nodes of Slurm may be one host; a pod's name is its host's.
-    const host = process.env['SLURMD_NODENAME'] ?? ownName.host;
     const say = (text: string) =>
-      void terminal.stderr.write(`${new Date().toISOString().slice(0, 19)}Z ${host} ${plain(text)}\n`);
+      void terminal.stderr.write(`${new Date().toISOString().slice(0, 19)}Z ${nodeName} ${plain(text)}\n`);
     const name = `${order.stage} ${order.task.id}`;
     const again = Number(process.env['SLURM_RESTART_COUNT'] ?? 0);
     say(`${name}: begins${again > 0 ? `, started again by Slurm (${again})` : ''}`);

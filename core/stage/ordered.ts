@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { AGAIN, GarnerError, type ErrorParts } from '../errors.ts';
 import { writeAtomically } from '../files.ts';
-import { ownName, ownTag } from '../machine.ts';
+import { nodeName, ownTag } from '../machine.ts';
 import { compiledModule } from '../root.ts';
 import { unitKey, unitsOf } from './key.ts';
 import { ordersFolder } from './orders.ts';
@@ -49,7 +49,7 @@ export async function runOrdered(order: TaskOrder, reports: TaskReports): Promis
       hint: known?.hint,
       fault: known?.fault ?? 1,
       final: known !== null && known.fault !== AGAIN,
-      host: ownName.host,
+      host: nodeName,
       time: new Date().toISOString(),
     };
     await writeAtomically(note, `${JSON.stringify(parts)}\n`);

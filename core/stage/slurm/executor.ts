@@ -169,6 +169,7 @@ async function watch(batch: Batch, array: TaskArray): Promise<{ task: string; er
       if (there.has(array.elementOf(index))) task.goneAt = null;
       else if ((task.goneAt ??= asked) + SETTLE_MS <= asked) lost.push(index);
     }
+    if ([...open.values()].some((task) => task.goneAt !== null)) ask = SETTLE_MS;
     if (lost.length === 0) continue;
     await freshen(batch);
     const again: number[] = [];
@@ -184,11 +185,13 @@ async function watch(batch: Batch, array: TaskArray): Promise<{ task: string; er
         open.set(index, { tries: task.tries + 1, goneAt: null });
         again.push(index);
         batch.notice(
-          `${batch.stage.name} ${batch.list.tasks[index]!.id} failed and is tried again: ${note?.what ?? 'it ended without a word'}`,
+          `${batch.stage.name} ${batch.list.tasks[index]!.id} failed and is tried again: ${firstLine(note?.what) ?? 'it ended without a word'}`,
         );
       }
     }
-    if (again.length > 0) await array.submit([...new Set(again.map(array.elementOf))]);
+    if (again.length === 0) continue;
+    ask = ASK_MS.first;
+    await array.submit([...new Set(again.map(array.elementOf))]);
   }
   // A node that was lost and a task that ended all the same: what waits to do it once more need not.
   const rest = await array.queued().catch(() => []);
@@ -199,6 +202,9 @@ async function watch(batch: Batch, array: TaskArray): Promise<{ task: string; er
     return job === undefined ? null : lastWord(job, element);
   });
 }
+
+/** DuckDB draws an arrow under its message; the log has all of it. */
+const firstLine = (text: string | undefined): string | undefined => text?.split('\n')[0];
 
 const summary = (elements: readonly Element[]): string => {
   const running = elements.filter((e) => e.state !== 'PENDING').length;
@@ -253,7 +259,7 @@ function failuresOf(
           error: new GarnerError({ ...note, hint: [note.hint, `log: ${log}`].filter(Boolean).join('\n') }),
         };
       const slurm = note === null ? await slurmSays(index) : null;
-      const said = note?.what ?? (slurm === null ? 'it ended without a word' : `Slurm says ${slurm}`);
+      const said = firstLine(note?.what) ?? (slurm === null ? 'it ended without a word' : `Slurm says ${slurm}`);
       return { task, error: new Error(`${said} (log: ${log})`) };
     }),
   );

@@ -10,7 +10,8 @@ import { arrayName } from './executor.ts';
 /** How far the tasks of a stage are that a cluster works on. */
 export interface StageTasks {
   stage: string;
-  key: string;
+  /** Of its units that are still to be made. */
+  keys: string[];
   /** All tasks, and those that are done. */
   tasks: number;
   done: number;
@@ -44,7 +45,7 @@ export async function clusterTasks(lake: string): Promise<StageTasks[]> {
     const logs = join('logs', stage, key);
     all.push({
       stage,
-      key,
+      keys: Object.values(head.keys),
       tasks: head.tasks,
       done: list(join(lake, markerFolder(stage, unit, last), 'tasks')).filter((n) => n.endsWith('.json')).length,
       running: count((e) => e.state !== 'PENDING'),
@@ -64,7 +65,9 @@ function failures(lake: string, stage: string, key: string, logs: string): Stage
       try {
         const { what, where, host, time } = JSON.parse(readFileSync(join(folder, name), 'utf8')) as FailureNote;
         const task = name.slice(0, -'.json'.length);
-        return [{ task, what: where ? `${where}: ${what}` : what, host, time, log: join(logs, `${task}.log`) }];
+        // DuckDB draws an arrow under its message; the log has all of it.
+        const line = what.split('\n')[0]!;
+        return [{ task, what: where ? `${where}: ${line}` : line, host, time, log: join(logs, `${task}.log`) }];
       } catch {
         // It succeeded in between.
         return [];
