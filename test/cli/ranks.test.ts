@@ -114,7 +114,7 @@ test('--dry-run shows rank, place, host and threads', async () => {
 
 test.each([
   [['--ranks', '6', '--mesh', 'tensor=4'], '6 ranks = data 1.50 × tensor 4 × pipeline 1'],
-  [['--ranks', '4', '--mesh', 'data=1,tensor=2'], '4 ranks = data 1 × tensor 2 × pipeline 1'],
+  [['--ranks', '4', '--mesh', 'data=1,tensor=2'], '4 ranks, but data 1 × tensor 2 × pipeline 1 = 2'],
   [['--mesh', 'pipeline=3'], '2 layers = pipeline 3 × chunks 1 × 0.67'],
   [['--mesh', 'tensor=3'], '4 heads over 3 ranks'],
   [['--ranks', '3'], 'a batch of 4 for 3 data ranks'],

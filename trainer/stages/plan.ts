@@ -64,11 +64,14 @@ export function parallelOf(
 ): ParallelOptions {
   const model = p.tensor * p.pipeline;
   const data = p.data ?? (ranks ?? model) / model;
-  if (!Number.isInteger(data) || (ranks !== undefined && ranks !== data * model))
+  const whole = Number.isInteger(data);
+  if (!whole || (ranks !== undefined && ranks !== data * model)) {
+    const product = `data ${whole ? data : data.toFixed(2)} × tensor ${p.tensor} × pipeline ${p.pipeline}`;
     throw wrong(
-      `${section}: ${ranks} ranks = data ${Number.isInteger(data) ? data : data.toFixed(2)} × tensor ${p.tensor} × pipeline ${p.pipeline}`,
+      `${section}: ${whole ? `${ranks} ranks, but ${product} = ${data * model}` : `${ranks} ranks = ${product}`}`,
       'the ranks are the product of the three, whole numbers all',
     );
+  }
   return {
     mesh: { data, tensor: p.tensor, pipeline: p.pipeline },
     chunks: p.chunks,

@@ -70,7 +70,7 @@ test.each([
 
 test.each([
   [{ ranks: 6, parallel: { tensor: 4 } }, '6 ranks = data 1.50 × tensor 4 × pipeline 1'],
-  [{ ranks: 4, parallel: { data: 1, tensor: 2 } }, '4 ranks = data 1 × tensor 2 × pipeline 1'],
+  [{ ranks: 4, parallel: { data: 1, tensor: 2 } }, '4 ranks, but data 1 × tensor 2 × pipeline 1 = 2'],
 ])('ranks that no mesh has: %j', (over, message) => {
   expect(() => parallelOf('pretrain', section(over))).toThrow(message);
 });
