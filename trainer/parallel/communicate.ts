@@ -1,18 +1,18 @@
 import { defineHostKernel, defineOp, type Tensor } from '../ops/define.ts';
 
 /** What tensor-parallel ranks say to each other inside a program; the session runs these by name. */
-export const allReduce = defineHostKernel({
+const allReduce = defineHostKernel({
   name: 'tensor_all_reduce',
   tensors: { y: 'write', x: 'read' },
   numbers: [],
 });
 /** x is lost. */
-export const reduceScatter = defineHostKernel({
+const reduceScatter = defineHostKernel({
   name: 'tensor_reduce_scatter',
   tensors: { y: 'write', x: 'update' },
   numbers: [],
 });
-export const allGather = defineHostKernel({
+const allGather = defineHostKernel({
   name: 'tensor_all_gather',
   tensors: { y: 'write', x: 'read' },
   numbers: [],

@@ -13,7 +13,7 @@ export interface Chunk {
  * The chunk of each step: that of its weight, which `chunkOf` names (null: no weight of a layer decides), else the last of
  * those that made its inputs.
  */
-export function chunksOfSteps(tape: Tape, chunkOf: (weight: Tensor, use: Step) => number): Map<Step, number> {
+function chunksOfSteps(tape: Tape, chunkOf: (weight: Tensor, use: Step) => number): Map<Step, number> {
   const chunks = new Map<Step, number>();
   const makers = new Map<Tensor, number>();
   for (const step of tape.steps) {

@@ -16,7 +16,7 @@ export type Place = Mesh;
 export type Axis = keyof Mesh;
 
 /** Axes from the one whose neighbours are closest: tensor ranks speak the most, pipeline ranks the least (Megatron's tp-dp-pp). */
-export const AXES: readonly Axis[] = ['tensor', 'data', 'pipeline'];
+const AXES: readonly Axis[] = ['tensor', 'data', 'pipeline'];
 
 export const ranksOf = (mesh: Mesh): number => mesh.data * mesh.tensor * mesh.pipeline;
 
