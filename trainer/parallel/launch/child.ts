@@ -19,6 +19,8 @@ export interface Start<O> {
 
 /** What a rank tells the launcher. */
 export type Report =
+  /** It hears signals from now on. */
+  | { type: 'ready' }
   | { type: 'progress'; done: number; total: number | null; note: string | undefined }
   | { type: 'notice'; text: string }
   | { type: 'ended' }
@@ -42,6 +44,7 @@ export function serveRank<O>(run: (start: Start<O>, reports: RankReports | null)
     if (process.connected) process.send!(report, () => then?.());
     else then?.();
   };
+  send({ type: 'ready' });
   const end = (report: Report, code: number) => send(report, () => process.exit(code));
   process.once('message', (start: Start<O>) => {
     followParent(start.parent);

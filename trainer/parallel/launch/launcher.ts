@@ -5,7 +5,7 @@ import { plain } from '../../../core/progress.ts';
 import { FIRST_FD, type RankReports, type Report, type Start } from './child.ts';
 import { garnerError, type Failure } from './failure.ts';
 import { prefixLines } from './lines.ts';
-import { STOP_SIGNALS } from './stop.ts';
+import { STOP_SIGNALS, stopRequested } from './stop.ts';
 
 /** After a rank's death the others have so long for last words of their own [ms]; then they are killed. */
 const GRACE = 500;
@@ -48,6 +48,8 @@ interface Child {
   /** Exit code or signal; null while it runs. */
   exit: { code: number | null; signal: NodeJS.Signals | null; at: number } | null;
   words: string[];
+  /** It hears signals. */
+  ready: boolean;
   /** Ended by the launcher, because of another. */
   killed: boolean;
 }
@@ -60,7 +62,12 @@ interface Child {
 export async function runRanks<O>(options: RanksOptions<O>): Promise<void> {
   const { ranks } = options;
   const children: Child[] = [];
-  const pass = (signal: NodeJS.Signals) => children.forEach((c) => c.exit ?? c.process.kill(signal));
+  // Passed on to a rank once it hears it: until then a signal would just end it.
+  const asked: NodeJS.Signals[] = stopRequested() ? ['SIGTERM'] : [];
+  const pass = (signal: NodeJS.Signals) => {
+    asked.push(signal);
+    for (const child of children) if (child.ready && !child.exit) child.process.kill(signal);
+  };
   const kill = () => {
     for (const child of children) {
       if (child.exit) continue;
@@ -78,7 +85,7 @@ export async function runRanks<O>(options: RanksOptions<O>): Promise<void> {
         if (!well(child)) setTimeout(kill, GRACE).unref();
         if (--running === 0) resolve();
       };
-      for (let rank = 0; rank < ranks; rank++) children.push(startRank(rank, options, gone));
+      for (let rank = 0; rank < ranks; rank++) children.push(startRank(rank, options, asked, gone));
     });
     const error = whyEnded(children, options);
     if (error) throw error;
@@ -92,7 +99,12 @@ export async function runRanks<O>(options: RanksOptions<O>): Promise<void> {
 const stopped = (child: Child): boolean => child.failure?.garner?.fault === AGAIN;
 const well = (child: Child): boolean => (child.ended && child.exit?.code === 0) || stopped(child);
 
-function startRank<O>(rank: number, options: RanksOptions<O>, gone: (child: Child) => void): Child {
+function startRank<O>(
+  rank: number,
+  options: RanksOptions<O>,
+  asked: readonly NodeJS.Signals[],
+  gone: (child: Child) => void,
+): Child {
   const { module, ranks, fds, order, reports } = options;
   const write = options.write ?? ((line) => void process.stderr.write(`${line}\n`));
   const started = fork(module, [], {
@@ -100,7 +112,15 @@ function startRank<O>(rank: number, options: RanksOptions<O>, gone: (child: Chil
     execArgv: [],
     env: { ...process.env, ...options.environment, GARNER_RANK: String(rank), GARNER_RANKS: String(ranks) },
   });
-  const child: Child = { process: started, ended: false, failure: null, exit: null, words: [], killed: false };
+  const child: Child = {
+    process: started,
+    ended: false,
+    failure: null,
+    exit: null,
+    words: [],
+    ready: false,
+    killed: false,
+  };
   for (const stream of [started.stdout!, started.stderr!])
     prefixLines(stream, (line) => {
       if (!TRACE.test(line)) child.words.push(line);
@@ -110,7 +130,10 @@ function startRank<O>(rank: number, options: RanksOptions<O>, gone: (child: Chil
   started.on('message', (report: Report) => {
     if (report.type === 'progress') reports.progress(report.done, report.total, report.note);
     else if (report.type === 'notice') reports.notice(report.text);
-    else if (report.type === 'ended') child.ended = true;
+    else if (report.type === 'ready') {
+      child.ready = true;
+      if (asked.length > 0) started.kill(asked[0]);
+    } else if (report.type === 'ended') child.ended = true;
     else child.failure = report.failure;
   });
   const end = (code: number | null, signal: NodeJS.Signals | null) => {
@@ -133,6 +156,13 @@ function startRank<O>(rank: number, options: RanksOptions<O>, gone: (child: Chil
   return child;
 }
 
+const stoppedBefore = () =>
+  new GarnerError({
+    what: 'the ranks were stopped before they could write a checkpoint',
+    hint: 'the same command goes on from the last one',
+    fault: AGAIN,
+  });
+
 /** The error of ranks that have all ended; null where they did their work. */
 function whyEnded<O>(children: readonly Child[], { ranks, explain }: RanksOptions<O>): GarnerError | null {
   const bad = children
@@ -143,6 +173,8 @@ function whyEnded<O>(children: readonly Child[], { ranks, explain }: RanksOption
   // Who only lost another is no cause, unless all that is known is whom they lost.
   const cause = bad.find((c) => c.failure?.lost == null) ?? bad[0]!;
   if (cause.failure?.garner) return garnerError(cause.failure);
+  // A cluster may signal all processes at once, those that have just begun too.
+  if ((STOP_SIGNALS as readonly unknown[]).includes(cause.exit!.signal)) return stoppedBefore();
   const lost = cause.failure?.lost ?? null;
   const rank = lost ?? cause.rank;
   const { code, signal } = cause.exit!;

@@ -1,4 +1,4 @@
-import type { GarnerError } from '../../../core/errors.ts';
+import { AGAIN, GarnerError } from '../../../core/errors.ts';
 import { describeMesh, ranksOf, type Mesh } from '../mesh.ts';
 import { RanksEnded } from './launcher.ts';
 import { stopRequested } from './stop.ts';
@@ -31,12 +31,18 @@ export async function withRestarts(
       await attempt(mesh);
       return mesh;
     } catch (error) {
-      if (!(error instanceof RanksEnded) || left === 0 || stopRequested()) throw error;
+      if (!(error instanceof RanksEnded)) throw error;
+      if (stopRequested()) throw stopInstead(error);
+      if (left === 0) throw error;
       mesh = nextMesh(mesh, options.meshFor);
       options.notice(againWith(error, mesh, left - 1));
     }
   }
 }
+
+/** Who was asked to stop anyway does not start again: the one who asked will. */
+const stopInstead = (error: GarnerError): GarnerError =>
+  new GarnerError({ what: error.message, hint: 'the same command goes on from the last checkpoint', fault: AGAIN });
 
 const againWith = (error: GarnerError, mesh: Mesh, left: number): string =>
   `${error.message}; it goes on from the last checkpoint with ${describeMesh(mesh)} (${left === 0 ? 'the last restart' : `${left} more restart${left === 1 ? '' : 's'}`})`;

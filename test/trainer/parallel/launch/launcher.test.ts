@@ -84,14 +84,14 @@ test('a module that is not there is an error, not a wait', async () => {
 });
 
 /** The same in a process of its own, which can be killed. */
-function start(ranks: number, order: object) {
+function start(ranks: number, order: object, env: Record<string, string> = {}) {
   const launcher = spawn(
     process.execPath,
     [
       join(packageRoot, 'test/trainer/parallel/launch/launch.mjs'),
       JSON.stringify({ module, ranks, order: { folder, ...order } }),
     ],
-    { stdio: ['ignore', 'pipe', 'pipe'] },
+    { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } },
   );
   let text = '';
   for (const stream of [launcher.stdout, launcher.stderr]) stream.on('data', (chunk: Buffer) => void (text += chunk));
@@ -123,6 +123,15 @@ test.each([
   expect(await ended).toBe(75);
   expect(text()).toMatch(/toy was stopped after step \d+, with a checkpoint/);
   expect(pids.some(alive)).toBe(false);
+});
+
+test('a signal that comes while the ranks begin is kept for them', async () => {
+  const { launcher, text, ended } = start(2, { steps: 400 }, { GARNER_TEST_SLOW: folder });
+  // The launcher hears it, the ranks do not yet.
+  await pidsIn(folder, 2);
+  launcher.kill('SIGTERM');
+  expect(await ended).toBe(75);
+  expect(text()).toMatch(/toy was stopped after step 1, with a checkpoint/);
 });
 
 const dataOnly = (ranks: number): Mesh | null => (4 % ranks === 0 ? { data: ranks, tensor: 1, pipeline: 1 } : null);

@@ -4,6 +4,13 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 
+// Signals are not heard yet while a rank loads its modules.
+const slow = process.env.GARNER_TEST_SLOW;
+if (slow) {
+  writeFileSync(join(slow, `rank-${process.env.GARNER_RANK}.pid`), String(process.pid));
+  await sleep(700);
+}
+
 const dist = process.env.GARNER_TEST_DIST;
 const load = (module) => import(pathToFileURL(join(dist, module)).href);
 const { serveRank } = await load('trainer/parallel/launch/child.js');
