@@ -89,13 +89,11 @@ export async function runRecipe(args: RunArguments, terminal: Terminal): Promise
   }
 }
 
-/** Stages that train a model. */
-const TRAININGS: readonly string[] = ['pretrain', 'finetune'];
-
+/** Stages that run over ranks are run by this process, which is one. */
 const trainingHere = (executor: Executor): Executor => ({
   ...executor,
-  takes: (stage) => !TRAININGS.includes(stage.name) && (executor.takes?.(stage) ?? true),
-  run: (stage, order, reports) => (TRAININGS.includes(stage.name) ? inProcess() : executor).run(stage, order, reports),
+  takes: (stage) => stage.ranks === undefined && (executor.takes?.(stage) ?? true),
+  run: (stage, order, reports) => (stage.ranks ? inProcess() : executor).run(stage, order, reports),
 });
 
 /** The same, and hears of tasks that were stopped and can go on. */
