@@ -2,6 +2,7 @@ import { configOfDepth, scoring, type ModelConfig } from '../../trainer/model/co
 import { lendTensors, loadCheckpoint, saveCheckpoint } from '../../trainer/checkpoint/checkpoint.ts';
 import type { Batch } from '../../trainer/loader/samples.ts';
 import type { World } from '../../trainer/collectives/group.ts';
+import { TARGETS, type Lora } from '../../trainer/lora/lora.ts';
 import type { Fill, Learner, LossSum } from '../../trainer/parallel/learner.ts';
 import { mailboxOf, openLearner, type LearnerOptions } from '../../trainer/parallel/open.ts';
 import { ALONE, type ParallelOptions } from '../../trainer/parallel/options.ts';
@@ -25,6 +26,8 @@ export interface Fixture {
   steps: number;
   /** Learns from what the model says of each place beside the plain loss: of tokens, or under a scalar head of scores. */
   weighed?: 'tokens' | 'score';
+  /** Trains adapters of this rank on all linears, and some rows of the embedding, instead of the weights. */
+  adapters?: number;
   /** Writes a checkpoint after step `at` into `folder`. */
   save?: { folder: string; at: number };
   /** Goes on from a checkpoint. */
@@ -43,11 +46,21 @@ export function fixture(more: Partial<Omit<Fixture, 'parallel'>> & Partial<Paral
   const small = { layers: 8, width: 64, keyValueHeads: 8, tied: true, vocabulary: 257, length: 32, rows: 16, micro: 1 };
   const { mesh, chunks, zero, sequence, recompute } = { ...ALONE, ...more };
   const shape = { ...small, steps: 50, ...more };
-  const { layers, width, keyValueHeads, tied, vocabulary, length, rows, micro, steps, weighed, save, from } = shape;
+  const { layers, width, keyValueHeads, tied, vocabulary, length, rows, micro, steps, weighed, adapters, save, from } =
+    shape;
   return {
     parallel: { mesh, chunks, zero, sequence, recompute },
-    ...{ layers, width, keyValueHeads, tied, vocabulary, length, rows, micro, steps },
+    layers,
+    width,
+    keyValueHeads,
+    tied,
+    vocabulary,
+    length,
+    rows,
+    micro,
+    steps,
     ...(weighed && { weighed }),
+    ...(adapters && { adapters }),
     ...(save && { save }),
     ...(from !== undefined && { from }),
   };
@@ -55,7 +68,16 @@ export function fixture(more: Partial<Omit<Fixture, 'parallel'>> & Partial<Paral
 
 const HEADS = 8;
 
-const configOf = ({ layers, width, keyValueHeads, tied, vocabulary, length, weighed }: Fixture): ModelConfig => {
+const configOf = ({
+  layers,
+  width,
+  keyValueHeads,
+  tied,
+  vocabulary,
+  length,
+  weighed,
+  adapters,
+}: Fixture): ModelConfig => {
   const config = configOfDepth(layers, {
     vocabulary,
     context: length,
@@ -65,7 +87,9 @@ const configOf = ({ layers, width, keyValueHeads, tied, vocabulary, length, weig
     headSize: width / HEADS,
     tiedEmbeddings: tied,
   });
-  return weighed === 'score' ? scoring(config) : config;
+  const lora: Lora | null = adapters ? { rank: adapters, alpha: 16, targets: TARGETS, rows: [0, 7, 8, 30] } : null;
+  const model = lora ? { ...config, lora } : config;
+  return weighed === 'score' ? scoring(model) : model;
 };
 
 const optionsOf = ({ parallel, length, micro }: Fixture): LearnerOptions => ({

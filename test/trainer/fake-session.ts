@@ -60,7 +60,7 @@ export function openBigram(config: ModelConfig, options: LearnerOptions): Learne
   return {
     config,
     parameters: V * V,
-    tensors: [{ name: 'model.embed_tokens.weight', shape: [V, V] }],
+    tensors: [{ name: 'model.embed_tokens.weight', shape: [V, V], trained: true }],
     accumulate(slots, fill, weigh) {
       gradients.fill(0);
       return all(slots, fill, true, weigh);

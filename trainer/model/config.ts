@@ -1,4 +1,5 @@
 import { GarnerError } from '../../core/errors.ts';
+import type { Lora } from '../lora/lora.ts';
 
 /** A Llama-style model; Hugging Face's config.json in garner's words. All counts, no units. */
 export interface ModelConfig {
@@ -16,6 +17,8 @@ export interface ModelConfig {
   tiedEmbeddings: boolean;
   /** What stands on the last norm where it is not the head of tokens: a scalar (reward and value models); never tied. */
   head?: 'score';
+  /** Adapters beside the weights, which are frozen then. */
+  lora?: Lora;
 }
 
 /** Throws a GarnerError where a model of this shape cannot be built. */
@@ -45,6 +48,11 @@ export function checkConfig(config: ModelConfig): void {
     );
   if (config.headSize % 2 !== 0) wrong(`headSize is ${config.headSize}, rotary positions need an even one`);
   if (config.head === 'score' && config.tiedEmbeddings) wrong('a scalar head has nothing to tie to');
+  const { lora } = config;
+  if (lora && !(Number.isInteger(lora.rank) && lora.rank > 0 && lora.alpha > 0))
+    wrong(`an adapter of rank ${lora.rank} and alpha ${lora.alpha}`);
+  if (lora?.rows.some((id) => id >= config.vocabulary))
+    wrong(`row ${Math.max(...lora.rows)} of ${config.vocabulary} is to be trained`);
   if (!(config.ropeTheta > 0)) wrong(`ropeTheta is ${config.ropeTheta}, it must be above 0`);
   if (!(config.normEpsilon >= 0)) wrong(`normEpsilon is ${config.normEpsilon}, it must not be below 0`);
 }

@@ -1,5 +1,5 @@
 import type { ModelConfig } from './config.ts';
-import { fillNormal } from './philox.ts';
+import { fillNormal, fillUniform } from './philox.ts';
 import { weightsOf, type WeightSpec } from './weights.ts';
 
 const DEVIATION = 0.02;
@@ -13,7 +13,14 @@ export function initialise(config: ModelConfig, seed: number, weight: (name: str
 }
 
 /** One of them, whole. */
-export function startWeight({ name, start }: WeightSpec, config: ModelConfig, seed: number, into: Float32Array): void {
+export function startWeight(
+  { name, shape, start }: WeightSpec,
+  config: ModelConfig,
+  seed: number,
+  into: Float32Array,
+): void {
+  if (start === 'zero' || start === 'table') return void into.fill(0);
+  if (start === 'uniform') return fillUniform(into, 1 / Math.sqrt(shape[1]!), seed, streamOf(name));
   const deviation = start === 'normal' ? DEVIATION : DEVIATION / Math.sqrt(2 * config.layers);
   if (start === 'one') into.fill(1);
   else fillNormal(into, deviation, seed, streamOf(name));

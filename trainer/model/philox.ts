@@ -35,6 +35,15 @@ function high(a: number, b: number): number {
   return (a1 * b1 + Math.floor(middle / 65536) + Math.floor(carried / 65536)) | 0;
 }
 
+/** Fills an array with numbers spread evenly within ±bound. */
+export function fillUniform(into: Float32Array, bound: number, seed: number, stream: number): void {
+  const words = new Uint32Array(4);
+  for (let i = 0; i < into.length; i++) {
+    if (i % 4 === 0) philox([i / 4, 0, 0, 0], [seed | 0, stream | 0], words);
+    into[i] = bound * (2 * (words[i % 4]! + 0.5) * 2 ** -32 - 1);
+  }
+}
+
 /** Fills an array with normal numbers of mean 0: Box–Muller on pairs of words, in float64. `stream` tells tensors apart. */
 export function fillNormal(into: Float32Array, deviation: number, seed: number, stream: number): void {
   const words = new Uint32Array(4);

@@ -7,6 +7,7 @@ import { cases as linear } from './linear/cases.ts';
 import { cases as linearPacked } from './linear-packed/cases.ts';
 import { cases as rmsnorm } from './rmsnorm/cases.ts';
 import { cases as rope } from './rope/cases.ts';
+import { cases as scale } from './scale/cases.ts';
 import { cases as score } from './score/cases.ts';
 import { cases as swiglu } from './swiglu/cases.ts';
 
@@ -20,6 +21,7 @@ export const CASES: Record<string, readonly OpCase[]> = {
   attention,
   swiglu,
   add,
+  scale,
   crossEntropy,
   score,
 };

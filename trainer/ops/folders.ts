@@ -8,6 +8,7 @@ export const OP_FOLDERS = [
   'attention',
   'swiglu',
   'add',
+  'scale',
   'cross-entropy',
   'score',
   'gradient-norm',

@@ -28,8 +28,8 @@ export interface Learner {
   config: ModelConfig;
   /** Of the whole model. */
   parameters: number;
-  /** The weights of the whole model by their Hugging Face names. */
-  tensors: readonly { name: string; shape: readonly number[] }[];
+  /** The weights of the whole model by their Hugging Face names. Frozen ones have no gradient and no moments. */
+  tensors: readonly { name: string; shape: readonly number[]; trained: boolean }[];
   /**
    * Gradients of the sum of losses over `slots` micro-batches. With `weigh` each of them first goes through the model forward
    * alone; not in a pipeline. Every tensor rank weighs, from the same values.

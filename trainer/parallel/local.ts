@@ -33,11 +33,16 @@ export interface Bucket {
 }
 
 export interface LocalWeights {
+  /** What is trained comes first. */
   weights: readonly LocalWeight[];
+  /** Those that take gradients; all, where nothing is frozen. */
+  trained: readonly LocalWeight[];
   buckets: readonly Bucket[];
   /** Of all weights [floats]. */
   size: number;
-  /** Of all gradients: second ones lie behind those of all weights. */
+  /** Of what is trained [floats]. */
+  trainedSize: number;
+  /** Of all gradients: second ones lie behind those of all trained weights. */
   gradients: number;
 }
 
@@ -53,7 +58,7 @@ export function chunkOfWeight(name: string, config: ModelConfig, options: Parall
   return name === EMBEDDING && !asHead ? 0 : count - 1;
 }
 
-/** What a rank has of a model, in the order of the whole: what decays first. */
+/** What a rank has of a model, in the order of the whole: what is trained first, and of that what decays first. */
 export function localWeights(config: ModelConfig, options: ParallelOptions, place: Mesh): LocalWeights {
   const { mesh } = options;
   const mine = chunksOf(options, place.pipeline);
@@ -61,7 +66,8 @@ export function localWeights(config: ModelConfig, options: ParallelOptions, plac
   const weights: LocalWeight[] = [];
   const chunkOf = new Map<LocalWeight, number>();
   let size = 0;
-  for (const spec of weightsOf(config)) {
+  const specs = weightsOf(config);
+  for (const spec of [...specs.filter((s) => !s.frozen), ...specs.filter((s) => s.frozen)]) {
     const uses = [chunkOfWeight(spec.name, config, options, false)];
     if (spec.name === EMBEDDING && config.tiedEmbeddings) uses.push(last);
     const chunk = uses.find((c) => mine.includes(c));
@@ -80,9 +86,11 @@ export function localWeights(config: ModelConfig, options: ParallelOptions, plac
     weights.push(weight);
     chunkOf.set(weight, chunk);
   }
+  const trained = weights.filter(({ spec }) => !spec.frozen);
+  const trainedSize = trained.reduce((sum, w) => sum + w.size, 0);
   const buckets: Bucket[] = [];
   const groups = new Map<string, LocalWeight[]>();
-  for (const weight of weights) {
+  for (const weight of trained) {
     const kind = weight.spec.decay ? (layerOf(weight.spec.name) ?? weight.spec.name) : 'norms';
     const key = `${chunkOf.get(weight)} ${kind}`;
     groups.set(key, [...(groups.get(key) ?? []), weight]);
@@ -101,11 +109,13 @@ export function localWeights(config: ModelConfig, options: ParallelOptions, plac
       buckets.push({ ...bucket, second: true });
   }
   const second = buckets.find((b) => b.second);
-  return { weights, buckets, size, gradients: size + (second ? second.to - second.from : 0) };
+  const gradients = trainedSize + (second ? second.to - second.from : 0);
+  return { weights, trained, buckets, size, trainedSize, gradients };
 }
 
 /** Where the gradient of a bucket begins among this rank's gradients [floats]. */
-export const gradientStart = (bucket: Bucket, { size }: LocalWeights): number => (bucket.second ? size : bucket.from);
+export const gradientStart = (bucket: Bucket, { trainedSize }: LocalWeights): number =>
+  bucket.second ? trainedSize : bucket.from;
 
 /** Squares of gradients are summed in blocks of so many floats from the start of a weight; parts of a bucket end at their edges. */
 export const BLOCK = 4096;

@@ -2,6 +2,7 @@ import { GarnerError } from '../../core/errors.ts';
 import type { Group, World } from '../collectives/group.ts';
 import { openEngine } from '../engines/open.ts';
 import { openBatch, type Batch } from '../loader/samples.ts';
+import { keepRows } from '../lora/rows.ts';
 import { checkConfig, type ModelConfig } from '../model/config.ts';
 import { startWeight } from '../model/initialise.ts';
 import { parametersOf } from '../model/size.ts';
@@ -123,7 +124,9 @@ export function openLearner(config: ModelConfig, options: LearnerOptions, world:
     own,
   };
   const specs = weightsOf(config);
+  const kept = keepRows(config.lora, local, weights);
   startWeights(config, options.seed, stored);
+  kept.take();
 
   const rows = openRows(plan.inputs, view, openBatch(micro, sequence, options.documents), config.vocabulary);
   const speaks = place.tensor === 0 && place.pipeline === mesh.pipeline - 1;
@@ -148,7 +151,7 @@ export function openLearner(config: ModelConfig, options: LearnerOptions, world:
   return {
     config,
     parameters: parametersOf(config),
-    tensors: specs.map(({ name, shape }) => ({ name, shape })),
+    tensors: specs.map(({ name, shape, frozen }) => ({ name, shape, trained: !frozen })),
     accumulate(slots, fill, weigh) {
       if (weigh) checkWhole(mesh);
       const rounds = roundsOf(slots, mesh.data, passing);
@@ -224,10 +227,14 @@ export function openLearner(config: ModelConfig, options: LearnerOptions, world:
         local.buckets.forEach(({ from, to, second }, number) => {
           if (!second) groups.data.allGather(weights.subarray(from, to), own[number]!.edges);
         });
+      kept.spread();
       return done;
     },
     collect: (name, kind) => collectTensor(name, kind, stored),
-    place: (name, kind, tensor) => placeTensor(name, kind, tensor, stored),
+    place(name, kind, tensor) {
+      placeTensor(name, kind, tensor, stored);
+      if (kind === 'weight') kept.placed(name);
+    },
     memory: () => ({
       weights: bytes.weights,
       gradients: bytes.gradients + gradients.bytes(),

@@ -51,6 +51,11 @@ export function checkParallel(
       `${config.layers} layers = pipeline ${mesh.pipeline} × chunks ${chunks} × ${(config.layers / parts).toFixed(2)}`,
       'pipeline × chunks must divide the layers',
     );
+  if (config.lora && mesh.tensor * mesh.pipeline > 1)
+    wrong(
+      `adapters on tensor ${mesh.tensor} × pipeline ${mesh.pipeline} ranks`,
+      'an adapter is trained by data ranks: leave tensor and pipeline at 1',
+    );
   checkSplit(config, mesh.tensor);
   const rows = shape.micro * shape.sequence;
   if (options.sequence && rows % mesh.tensor !== 0)

@@ -1,9 +1,13 @@
+import { rowsOf, type Lora } from '../lora/lora.ts';
+import { adaptTape } from '../lora/rewrite.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { llama, outcome } from '../model/llama.ts';
 import { weightsOf } from '../model/weights.ts';
-import { defineHostKernel, type Call, type Step, type Tape, type Tensor } from '../ops/define.ts';
+import { copy } from '../ops/add/op.ts';
+import { defineHostKernel, type Call, type Step, type Tape, type Target, type Tensor } from '../ops/define.ts';
 import { differentiate } from '../program/differentiate.ts';
-import type { Program } from '../program/plan.ts';
+import { neededCalls } from '../program/needed.ts';
+import { storageOf, type Program } from '../program/plan.ts';
 import { record } from '../program/record.ts';
 import { cutTape, insideLayers, type Chunk } from './cut.ts';
 import { chunkOfWeight, chunksOf, localWeights, type Bucket, type LocalWeights } from './local.ts';
@@ -26,17 +30,17 @@ export interface RankPlan {
   local: LocalWeights;
   chunks: readonly ChunkPlan[];
   inputs: Record<'tokens' | 'targets' | 'scales' | 'positions' | 'starts' | 'table', Tensor>;
-  /** Tensors that keep their place from step to step, in the order of the weights; gradients: second ones behind them. */
+  /** Tensors that keep their place from step to step, in the order of the weights; gradients: of trained ones, second ones behind them. */
   weights: readonly Tensor[];
   gradients: readonly Tensor[];
 }
 
 /** Words to the stages beside, by the number of their chunk. */
-export const receive = defineHostKernel({ name: 'pipeline_receive', tensors: { x: 'write' }, numbers: ['chunk'] });
-export const send = defineHostKernel({ name: 'pipeline_send', tensors: { x: 'read' }, numbers: ['chunk'] });
+const receive = defineHostKernel({ name: 'pipeline_receive', tensors: { x: 'write' }, numbers: ['chunk'] });
+const send = defineHostKernel({ name: 'pipeline_send', tensors: { x: 'read' }, numbers: ['chunk'] });
 /** A bucket has the gradients of this micro-batch; `shrink` has them in memory of their own. */
-export const ready = defineHostKernel({ name: 'bucket_ready', tensors: {}, numbers: ['bucket'] });
-export const shrink = defineHostKernel({ name: 'bucket_shrink', tensors: { x: 'update' }, numbers: ['bucket'] });
+const ready = defineHostKernel({ name: 'bucket_ready', tensors: {}, numbers: ['bucket'] });
+const shrink = defineHostKernel({ name: 'bucket_shrink', tensors: { x: 'update' }, numbers: ['bucket'] });
 
 /** Floats of a message between two stages. */
 export const boundaryOf = (config: ModelConfig, rows: number, { sequence, mesh }: ParallelOptions): number =>
@@ -56,7 +60,7 @@ export function planRank(
   const inputs = inputTensors(config, shape);
   const parts = partTensors(config, options, place);
   const weights = local.weights.map(({ spec }) => parts.get(spec.name)!.tensor);
-  const gradients = local.weights.map(({ spec, shape: size }): Tensor => ({
+  const gradients = local.trained.map(({ spec, shape: size }): Tensor => ({
     name: `${spec.name}.gradient`,
     shape: size,
     type: 'f32',
@@ -71,7 +75,7 @@ export function planRank(
   const last = learned.chunks.length - 1;
   const chunks = chunksOf(options, place.pipeline).map((index): ChunkPlan => {
     const forward = withEnds(learned.chunks[index]!, index);
-    const where = gradientPlaces(local, index, options.zero === 2, gradients);
+    const where = gradientPlaces(local, index, options.zero === 2, gradients, config.lora);
     const backward = backwardOf(learned.chunks[index]!, index, options, where);
     const loss = (of: Tensor) => (index === last ? of : null);
     const keep = (of: Tensor) => (index === last ? [of] : []);
@@ -137,7 +141,8 @@ function chunkTapes(
     ]),
   );
   const weight = (name: string) => whole.get(`${name}.weight`)!;
-  const recorded = record(() => outcome(config, weight, llama(config, weight, inputs, micro), inputs));
+  const plain = record(() => outcome(config, weight, llama(config, weight, inputs, micro), inputs));
+  const recorded = config.lora ? adaptTape(plain.tape, plain.result, config.lora, (name) => whole.get(name)!) : plain;
   const { tape, result } =
     mesh.tensor === 1
       ? recorded
@@ -159,8 +164,10 @@ const withEnds = ({ tape, input, output }: Chunk, index: number): Call[] => [
 ];
 
 interface GradientPlaces {
-  /** Where a use of a weight puts its gradient. */
-  of: (weight: Tensor, use: Step) => Tensor | { tensor: Tensor; add: boolean };
+  /** Where a use of a weight puts its gradient: that of a frozen one lies where nobody reads it, but for trained rows of it. */
+  of: (weight: Tensor, use: Step) => Tensor | Target;
+  /** What follows a call that has put a gradient there: trained rows are picked out. */
+  after: (call: Call) => Call[];
   /** The call that follows the last one of a bucket, and which tensors belong to the bucket. */
   buckets: { has: (tensor: Tensor) => boolean; done: () => Call }[];
 }
@@ -171,12 +178,14 @@ function gradientPlaces(
   chunk: number,
   passing: boolean,
   gradients: readonly Tensor[],
+  lora: Lora | undefined,
 ): GradientPlaces {
   const mine = local.buckets.flatMap((bucket, number) => (bucket.chunk === chunk ? [{ bucket, number }] : []));
-  const fixed = new Map(local.weights.map(({ spec }, i) => [spec.name, gradients[i]!]));
+  const fixed = new Map(local.trained.map(({ spec }, i) => [spec.name, gradients[i]!]));
+  const unread = new Map<Tensor, string>();
   const bases = new Map<Bucket, Tensor>();
   const pieces = new Map<Bucket, Map<string, Tensor>>();
-  const placeOf = (bucket: Bucket, name: string): Tensor | { tensor: Tensor; add: boolean } => {
+  const placeOf = (bucket: Bucket, name: string): Tensor | Target => {
     if (!passing) return bucket.second ? gradients.at(-1)! : fixed.get(name)!;
     const base = bases.get(bucket)!;
     const known = pieces.get(bucket)!.get(name);
@@ -196,20 +205,47 @@ function gradientPlaces(
     of(weight, use) {
       const lookup = use.op.name.startsWith('embedding');
       const holds = mine.filter(({ bucket }) => bucket.weights.some(({ spec }) => spec.name === weight.name));
-      const { bucket } = holds.find((h) => h.bucket.second === lookup) ?? holds[0]!;
-      return placeOf(bucket, weight.name);
+      const found = holds.find((h) => h.bucket.second === lookup) ?? holds[0];
+      if (found) return placeOf(found.bucket, weight.name);
+      const nowhere: Tensor = { ...weight, name: `${weight.name}.gradient`, zone: 'activations' };
+      unread.set(nowhere, weight.name);
+      return { tensor: nowhere, add: false };
+    },
+    after(call) {
+      const table = call.tensors.find((t) => unread.has(t));
+      const rows = table && rowsOf(unread.get(table)!, lora);
+      if (!rows) return [];
+      const { bucket } = mine.find((m) => m.bucket.weights.some(({ spec }) => spec.name === rows))!;
+      return pickRows(table, placeOf(bucket, rows), lora!.rows);
     },
     buckets: mine.map(({ bucket, number }) => {
       const base = bases.get(bucket)!;
-      const names = new Set(bucket.weights.map(({ spec }) => fixed.get(spec.name)!));
+      const places = new Set(bucket.weights.map(({ spec }) => fixed.get(spec.name)!));
       return passing
-        ? { has: (t) => t.over === base, done: () => shrink({ x: base }, { bucket: number }) }
+        ? { has: (t) => storageOf(t) === base, done: () => shrink({ x: base }, { bucket: number }) }
         : {
-            has: (t) => (bucket.second ? t === gradients.at(-1) : names.has(t)),
+            has: (t) => (bucket.second ? t === gradients.at(-1) : places.has(storageOf(t))),
             done: () => ready({}, { bucket: number }),
           };
     }),
   };
+}
+
+/** Copies rows of a gradient to where they are added up: as many at a time as lie together. */
+function pickRows(table: Tensor, into: Tensor | Target, rows: readonly number[]): Call[] {
+  const { tensor, add } = 'tensor' in into ? into : { tensor: into, add: true };
+  const width = table.shape[1]!;
+  const piece = (of: Tensor, row: number, count: number): Tensor => {
+    const { name, type, zone, over = of, at = 0 } = of;
+    return { name, type, zone, shape: [count, width], over, at: at + row * width };
+  };
+  const calls: Call[] = [];
+  for (let at = 0, count = 1; at < rows.length; at += count, count = 1) {
+    while (rows[at + count] === rows[at]! + count) count++;
+    const y = { tensor: piece(tensor, at, count), add };
+    calls.push(copy({ y, x: { ...piece(table, rows[at]!, count), alias: true } }, { size: count * width }));
+  }
+  return calls;
 }
 
 /** A chunk's backward calls between what it hears and what it says, with a word after the last call of each bucket. */
@@ -222,22 +258,23 @@ function backwardOf(
   const seed: Tensor | null = output && { ...output, name: 'gradient from the next chunk' };
   delete seed?.over;
   delete seed?.alias;
-  const { calls, gradients } = differentiate(tape, {
+  const { calls: made, gradients } = differentiate(tape, {
     weightGradient: where.of,
     seeds: new Map(seed ? [[output!, seed]] : []),
     recompute: recomputed(tape, options),
   });
+  const calls = made.flatMap((call) => [call, ...where.after(call)]);
   const after = new Map<number, Call[]>();
   for (const { has, done } of where.buckets) {
     const at = calls.findLastIndex((call) => call.tensors.some(has));
     after.set(at, [...(after.get(at) ?? []), done()]);
   }
   const out = input && gradients.get(input);
-  return [
+  return neededCalls([
     ...(seed ? [receive({ x: seed }, { chunk: index + 1 })] : []),
     ...calls.flatMap((call, at) => [call, ...(after.get(at) ?? [])]),
     ...(out ? [send({ x: out }, { chunk: index - 1 })] : []),
-  ];
+  ]);
 }
 
 const CHEAP = new Set(['rmsnorm', 'swiglu', 'enter', 'gather_rows']);

@@ -52,8 +52,8 @@ export function partOf(spec: WeightSpec, config: ModelConfig, rank: number, rank
     to: Math.floor((size * (rank + 1)) / ranks),
     holders: [rank],
   });
-  const kind = /([a-z_]+)\.weight$/.exec(spec.name)![1]!;
   if (ranks === 1) return { axis: null, from: 0, to: rows, holders: everyone };
+  const kind = /([a-z_]+)\.weight$/.exec(spec.name)![1]!;
   switch (kind) {
     case 'q_proj':
     case 'gate_proj':

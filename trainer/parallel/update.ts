@@ -47,7 +47,7 @@ export function openUpdate(parts: UpdateParts): (options: UpdateOptions) => { gr
   const order = new Map(weightsOf(config).map(({ name }, i) => [name, i]));
   const firstBlock: number[] = [];
   let blocks = 0;
-  for (const { size } of local.weights) {
+  for (const { size } of local.trained) {
     firstBlock.push(blocks);
     blocks += Math.ceil(size / BLOCK);
   }
@@ -74,7 +74,7 @@ export function openUpdate(parts: UpdateParts): (options: UpdateOptions) => { gr
         numbers: [end - begin],
       });
       const block = (bucket.from + begin - weight.from) / BLOCK;
-      found.push({ from: into, block: firstBlock[local.weights.indexOf(weight)]! + block });
+      found.push({ from: into, block: firstBlock[local.trained.indexOf(weight)]! + block });
     }
     const size = to - from;
     updates.push({
@@ -99,7 +99,7 @@ export function openUpdate(parts: UpdateParts): (options: UpdateOptions) => { gr
     for (const { from, block } of found) sums.set(from.subarray(1), block);
     if (shared) data.allReduce(sums);
     const perWeight = new Float64Array(order.size);
-    local.weights.forEach(({ spec, size, counts }, i) => {
+    local.trained.forEach(({ spec, size, counts }, i) => {
       if (!counts) return;
       let sum = 0;
       for (let b = 0; b < Math.ceil(size / BLOCK); b++) sum += sums[firstBlock[i]! + b]!;

@@ -27,7 +27,7 @@ export function verify(program: Program, { place, activations, floatBytes }: Pla
   const mustHold = (tensor: Tensor, where: string) => {
     if (!shared(tensor) || held.some((h) => h.tensor === contentOf(tensor))) return;
     const span = spanOf(tensor);
-    const pieces = held.filter((h) => h.tensor.over === tensor && !h.tensor.alias);
+    const pieces = held.filter((h) => h.tensor.over === tensor && h.tensor.at !== undefined && !h.tensor.alias);
     if (pieces.reduce((bytes, p) => bytes + p.to - p.from, 0) === span.to - span.from) return;
     const others = held.filter((h) => overlap(h, span)).map((h) => h.tensor.name);
     throw new Error(

@@ -20,6 +20,7 @@
   K(swiglu_backward)        \
   K(add_forward)            \
   K(copy)                   \
+  K(scale)                  \
   K(cross_entropy_forward)  \
   K(cross_entropy_backward) \
   K(cross_entropy_part)     \
