@@ -101,15 +101,20 @@ export function checkpointsIn(folder: string): { step: number; path: string }[] 
 
 /**
  * Removes what a killed run left half-written, and of the finished checkpoints all but the last `keep`. Those that a stop
- * made between two regular ones go too: an undisturbed run has none.
+ * made between two regular ones go too: an undisturbed run has none. The one of step `best` stays.
  */
-export function rotateCheckpoints(folder: string, keep: number, regular: (step: number) => boolean = () => true): void {
+export function rotateCheckpoints(
+  folder: string,
+  keep: number,
+  regular: (step: number) => boolean = () => true,
+  best: number | null = null,
+): void {
   if (!existsSync(folder)) return;
   const remove = (path: string) => rmSync(path, { recursive: true, force: true });
   for (const name of readdirSync(folder)) if (name.includes('.tmp-')) remove(join(folder, name));
   const all = checkpointsIn(folder);
   for (const { step, path } of all) if (!regular(step)) remove(path);
-  for (const { path } of all.filter(({ step }) => regular(step)).slice(0, -keep)) remove(path);
+  for (const { step, path } of all.filter((c) => regular(c.step)).slice(0, -keep)) if (step !== best) remove(path);
 }
 
 /** Where the training of a checkpoint stood. Throws a GarnerError for a file that is missing or damaged. */

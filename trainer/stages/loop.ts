@@ -66,7 +66,7 @@ export async function train(parts: LoopParts): Promise<void> {
     const { loss, weight, tokens } = learned;
     const learningRate = learningRateAt(within - 1, plan.rate);
     const { gradientNorm } = learner.update({
-      step: within,
+      step: within * (objective.updates ?? 1),
       learningRate,
       gradientScale: weight > 0 ? 1 / weight : 0,
       clip: plan.clip,
@@ -99,10 +99,11 @@ export async function train(parts: LoopParts): Promise<void> {
 }
 
 /** The numbers and lines of a step and of the measurement after it. */
-const together = (learned: Learned, measured: Measure | null): More => ({
-  metrics: { ...learned.metrics, ...measured?.metrics },
-  lines: { ...learned.lines, ...measured?.lines },
-});
+function together(learned: Learned, measured: Measure | null): More {
+  const lines: Record<string, readonly object[]> = { ...learned.lines };
+  for (const [name, more] of Object.entries(measured?.lines ?? {})) lines[name] = [...(lines[name] ?? []), ...more];
+  return { metrics: { ...learned.metrics, ...measured?.metrics }, lines };
+}
 
 const diverged = (run: string, step: number) =>
   new GarnerError({

@@ -1,3 +1,4 @@
+import type { Table } from '../../core/records/index.ts';
 import type { World } from '../collectives/group.ts';
 import type { Samples } from '../loader/samples.ts';
 import type { Fill, Learner } from '../parallel/learner.ts';
@@ -31,6 +32,18 @@ export interface Conclusion {
   notices: string[];
 }
 
+/** What an objective is told before a process goes on. */
+export interface Begin {
+  learner: Learner;
+  world: World;
+  /** A folder that outlives a kill and goes when the run is done. */
+  scratch: string;
+  /** The folder of the run. */
+  run: string;
+  /** The checkpoint that is loaded next; null where the run begins. */
+  checkpoint: string | null;
+}
+
 /**
  * What a training learns. All ranks call the same functions in the same order, and what these do is a pure function of the step
  * and the weights: so a stopped run goes on exactly.
@@ -38,16 +51,21 @@ export interface Conclusion {
 export interface Objective {
   /** Journals of the run beside its steps: `<run>/<name>.jsonl`. */
   journals?: readonly string[];
-  /**
-   * Before the first step of a process, where the learner has the weights that the run began with. What is worked out here may be
-   * kept in `scratch` (of rank 0), which outlives a kill.
-   */
-  begin?(parts: { learner: Learner; world: World; scratch: string }): void | Promise<void>;
+  /** Journals that are a table at the end, `<name>/<key>/<name>.parquet`: their lines are its rows, and a step. */
+  tables?: Readonly<Record<string, Table>>;
+  /** Weight updates of a step, of which the loop does the last (default 1). */
+  updates?: number;
+  /** Before the first step of a process, where the learner has the weights that the run began with. */
+  begin?(parts: Begin): void | Promise<void>;
   /** Steps are counted from 1 in courses, each of which begins again from the first weights; absent: one course. */
   within?(step: number): number;
   learn(step: number, learner: Learner): Learned | Promise<Learned>;
   /** After an update; null where nothing is due. */
   measure(step: number, learner: Learner): Measure | null | Promise<Measure | null>;
+  /** Keeps what it learns beside the model; every rank, before each checkpoint. */
+  save?(step: number): void | Promise<void>;
+  /** The step whose checkpoint is the run's model; absent: the last one. */
+  best?(lines: (journal: string) => { step: number }[]): number | null;
   conclude?(lines: (journal: string) => { step: number }[]): Conclusion;
 }
 

@@ -90,8 +90,15 @@ export interface RankParts {
 const journalPath = ({ scratch }: Pick<RunPlace, 'scratch'>) => join(scratch, 'steps.jsonl');
 const metricsPath = ({ scratch }: Pick<RunPlace, 'scratch'>) => join(scratch, 'metrics.jsonl');
 
-/** Where the lines of an objective stand. */
-const linesPath = ({ run }: Pick<RunPlace, 'run'>, name: string) => join(run, `${name}.jsonl`);
+/** Where the lines of an objective stand: those of a table only until it is written. */
+const linesPath = ({ run, scratch }: Pick<RunPlace, 'run' | 'scratch'>, { tables }: Objective, name: string) =>
+  join(tables && name in tables ? scratch : run, `${name}.jsonl`);
+
+/** Reads them. */
+const linesOf =
+  (place: Pick<RunPlace, 'run' | 'scratch'>, objective: Objective) =>
+  (name: string): { step: number }[] =>
+    readJournal(linesPath(place, objective, name));
 
 /** Holds a run against the process that a kill may have left behind: waits until that one has let go. */
 export const holdRun = (context: TaskContext): Promise<Lock> =>
@@ -154,6 +161,7 @@ export async function trainAsRank(training: Training, engine: Engine, parts: Ran
             else for (const { name } of learner.tensors) learner.collect(name, 'weight');
           }
           if (!stop && !isDue(row.step, training.checkpoint.every, plan)) return;
+          await training.objective.save?.(row.step);
           if (writer) await writer.checkpoint(position);
           else lendTensors(learner);
         },
@@ -176,7 +184,8 @@ const isDue = (step: number, every: number, { steps }: LoopPlan) => step === ste
 async function startOf(training: Training, learner: Learner, world: World, place: RunPlace): Promise<Position> {
   const { objective, weights } = training;
   if (weights !== null && (place.checkpoint === null || objective.begin)) loadWeights(weights, learner);
-  await objective.begin?.({ learner, world, scratch: place.scratch });
+  const { scratch, run, checkpoint } = place;
+  await objective.begin?.({ learner, world, scratch, run, checkpoint });
   if (place.checkpoint === null) return { step: 0, samples: 0, tokens: 0 };
   const { step, samples, tokens } = loadCheckpoint(place.checkpoint, learner);
   return { step, samples, tokens };
@@ -202,16 +211,16 @@ function openWriter(
   from: Position,
   reports: RankParts['reports'],
 ) {
-  const { plan } = training;
+  const { plan, objective } = training;
   const checkpoints = join(place.run, 'checkpoints');
   const journal = openJournal<Step>(journalPath(place), from.step);
   const timing = openJournal<Timing>(join(place.run, 'timing.jsonl'), from.step);
   const metrics = openJournal<MetricsRow>(metricsPath(place), from.step);
   const lines = openJournal<SampleRow>(join(place.run, 'samples.jsonl'), from.step);
   const others = new Map(
-    (training.objective.journals ?? []).map((name) => [
+    [...(objective.journals ?? []), ...Object.keys(objective.tables ?? {})].map((name) => [
       name,
-      openJournal<{ step: number }>(linesPath(place, name), from.step),
+      openJournal<{ step: number }>(linesPath(place, objective, name), from.step),
     ]),
   );
   const pace = openPace();
@@ -237,7 +246,9 @@ function openWriter(
         end: training.end,
         beside: training.beside,
       });
-      if (regular(position.step)) rotateCheckpoints(checkpoints, training.checkpoint.keep, regular);
+      if (!regular(position.step)) return;
+      const best = objective.best?.(linesOf(place, objective)) ?? null;
+      rotateCheckpoints(checkpoints, training.checkpoint.keep, regular, best);
     },
     close() {
       for (const one of [journal, timing, metrics, lines, ...others.values()]) one.close();
@@ -249,15 +260,18 @@ function openWriter(
 export async function finishTraining(training: Training, place: RunPlace, context: TaskContext): Promise<Counts> {
   const { run } = place;
   const checkpoints = join(run, 'checkpoints');
-  rotateCheckpoints(checkpoints, training.checkpoint.keep);
-  const rows = readJournal<Step>(journalPath(place));
   const { plan, objective } = training;
+  const best = objective.best?.(linesOf(place, objective)) ?? null;
+  rotateCheckpoints(checkpoints, training.checkpoint.keep, () => true, best);
+  const rows = readJournal<Step>(journalPath(place));
   await writeOutputs(context, run, rows);
   await writeMetrics(context, plan.run, readJournal<MetricsRow>(metricsPath(place)));
   for (const name of objective.journals ?? []) context.keep('runs', `${name}.jsonl`);
-  const concluded = objective.conclude?.((name) => readJournal(linesPath(place, name)));
+  await writeTables(context, place, objective);
+  const concluded = objective.conclude?.(linesOf(place, objective));
   for (const line of concluded?.notices ?? []) context.notice(line);
   const parameters = parametersOf(training.config);
+  const kept = checkpointsIn(checkpoints);
   context.facts({
     name: training.plan.run,
     steps: rows.length,
@@ -266,7 +280,7 @@ export async function finishTraining(training: Training, place: RunPlace, contex
     loss: { first: rows[0]!.loss, last: meanOfLast(rows) },
     validation_loss: rows.at(-1)!.validation_loss,
     bits_per_byte: rows.at(-1)!.bits_per_byte,
-    checkpoint: relative(context.lake, checkpointsIn(checkpoints).at(-1)!.path),
+    checkpoint: relative(context.lake, kept.find((c) => c.step === best)?.path ?? kept.at(-1)!.path),
     ...concluded?.facts,
   });
   return { ...training.found.counts, steps: rows.length, tokens: rows.at(-1)!.tokens, parameters };
@@ -313,6 +327,17 @@ async function writeMetrics(context: TaskContext, run: string, rows: readonly Me
   for (const { step, metrics } of rows)
     for (const [name, value] of Object.entries(metrics)) table.append({ run, step, name, value });
   await table.close();
+}
+
+/** The tables of an objective, from their journals; a table without a row is not written. */
+async function writeTables(context: TaskContext, place: RunPlace, objective: Objective): Promise<void> {
+  for (const [name, table] of Object.entries(objective.tables ?? {})) {
+    const rows = linesOf(place, objective)(name);
+    if (rows.length === 0) continue;
+    const to = await writeTable(context.file(name, `${name}.parquet`), table);
+    for (const row of rows) to.append(row as never);
+    await to.close();
+  }
 }
 
 /** A line for each prompt, from the weights as they are. */
