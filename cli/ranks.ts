@@ -98,18 +98,22 @@ export function spread(recipe: Recipe, options: Options, launch: Launch): Recipe
     ...(options['zero'] === undefined ? {} : { zero: options['zero'] as 0 | 1 | 2 }),
     ...(options['recompute'] === undefined ? {} : { recompute: options['recompute'] as 'none' | 'selective' | 'full' }),
   };
-  const change = <S extends NonNullable<Recipe['pretrain'] | Recipe['finetune']>>(section: S): S => ({
+  const change = (section: object & { parallel: object }) => ({
     ...section,
     ...(ranks === undefined && mesh === undefined ? {} : { ranks }),
     ...(threads === undefined ? {} : { threads }),
     parallel: { ...section.parallel, ...parallel },
   });
-  return {
-    ...recipe,
-    pretrain: change(recipe.pretrain!),
-    ...(recipe.finetune ? { finetune: change(recipe.finetune) } : {}),
-  };
+  const sections = Object.entries(recipe).map(([name, section]) => [
+    name,
+    overRanks(section) ? change(section) : section,
+  ]);
+  return Object.fromEntries(sections) as Recipe;
 }
+
+/** A section of a training: it says how its ranks share the work. */
+const overRanks = (section: unknown): section is object & { parallel: object } =>
+  typeof section === 'object' && section !== null && 'parallel' in section;
 
 /** The mesh of the pretraining, checked with all that is known before the data is. `elsewhere`: its threads are not this machine's. */
 export function checkMesh(recipe: Recipe, launch: Launch, elsewhere: boolean): { mesh: Mesh; threads: number } {
