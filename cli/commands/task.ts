@@ -1,7 +1,7 @@
 import { AGAIN, GarnerError } from '../../core/errors.ts';
 import { nodeName } from '../../core/machine.ts';
 import { plain } from '../../core/progress.ts';
-import { dropOwnTemporary, runOrdered } from '../../core/stage/ordered.ts';
+import { dropOwnTemporary, noteFailure, runOrdered } from '../../core/stage/ordered.ts';
 import { readTaskOrder } from '../../core/stage/orders.ts';
 import { existingLake } from '../../core/lake/lake.ts';
 import type { TaskOrder } from '../../core/stage/task.ts';
@@ -29,7 +29,7 @@ export default defineCommand({
     const name = `${order.stage} ${order.task.id}`;
     const again = Number(process.env['SLURM_RESTART_COUNT'] ?? 0);
     say(`${name}: begins${again > 0 ? `, started again by Slurm (${again})` : ''}`);
-    for (const signal of ['SIGTERM', 'SIGUSR1'] as const) endOn(signal, order.lake, (why) => say(`${name}: ${why}`));
+    for (const signal of ['SIGTERM', 'SIGUSR1'] as const) endOn(signal, order, again, (why) => say(`${name}: ${why}`));
     const started = performance.now();
     let last = started;
     try {
@@ -71,15 +71,25 @@ function indexOf(given: string | undefined): number {
   });
 }
 
+/** A task that begins anew each time is not begun anew for ever. */
+const MOST_STOPS = 5;
+
 /**
  * A warning before the time is over, or before another job takes the place: the task is left as if it had never begun, and
  * asks to be started again. A stage that saves where it stands (a training) listens for itself, and then decides.
  */
-function endOn(signal: 'SIGTERM' | 'SIGUSR1', lake: string, say: (text: string) => void): void {
+function endOn(signal: 'SIGTERM' | 'SIGUSR1', order: TaskOrder, again: number, say: (text: string) => void): void {
   process.on(signal, () => {
     if (process.listenerCount(signal) > 1) return;
-    say(`${signal}: stops, to be started again`);
-    dropOwnTemporary(lake);
-    process.exit(AGAIN);
+    dropOwnTemporary(order.lake);
+    // A crawl goes on from its own files.
+    if (again + 1 < MOST_STOPS || order.stage === 'crawl') {
+      say(`${signal}: stops, to be started again`);
+      process.exit(AGAIN);
+    }
+    const what = `it was stopped ${again + 1} times before its end`;
+    say(what);
+    const hint = 'give it more time: executor.slurm.time in the recipe';
+    void noteFailure(order, { what, where: order.stage, hint, fault: 1, final: true }).finally(() => process.exit(1));
   });
 }

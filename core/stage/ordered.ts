@@ -43,18 +43,26 @@ export async function runOrdered(order: TaskOrder, reports: TaskReports): Promis
   } catch (error) {
     const { message } = error as Error;
     const known = error instanceof GarnerError ? error : null;
-    const parts: FailureNote = {
+    if (known?.fault === AGAIN) throw error;
+    await noteFailure(order, {
       what: known?.where ? message.slice(known.where.length + 2) : message,
       where: known?.where,
       hint: known?.hint,
       fault: known?.fault ?? 1,
-      final: known !== null && known.fault !== AGAIN,
-      host: nodeName,
-      time: new Date().toISOString(),
-    };
-    await writeAtomically(note, `${JSON.stringify(parts)}\n`);
+      final: known !== null,
+    });
     throw error;
   }
+}
+
+/** Leaves a note of why a task ended, for the coordinator and for "garner status". */
+export async function noteFailure(
+  { lake, stage, keys, task }: TaskOrder,
+  parts: Omit<FailureNote, 'host' | 'time'>,
+): Promise<void> {
+  const note: FailureNote = { ...parts, host: nodeName, time: new Date().toISOString() };
+  const path = failurePath(stage, Object.values(keys)[0]!, task.id);
+  await writeAtomically(join(lake, path), `${JSON.stringify(note)}\n`);
 }
 
 /** The coordinator and this process must mean the same output: the same code, parameters and libraries. */

@@ -114,7 +114,7 @@ export async function mpiKinds(): Promise<string[]> {
     if (error instanceof GarnerError && error.fault === 2) throw error;
     return '';
   });
-  return text.split(/[\s,]+/).filter(Boolean);
+  return [...text.matchAll(/^(?:srun:)?\s+(\w+)\s*$/gm)].map(([, kind]) => kind!);
 }
 
 /** Throws a GarnerError (code 2) with one sentence where there is no Slurm. */

@@ -9,7 +9,7 @@ import { HandedOver, type Batch, type Executor } from '../executor.ts';
 import { markerFolder } from '../marker.ts';
 import { failurePath, type FailureNote } from '../ordered.ts';
 import { cancelPending, elementsOf, largestArray, lastWord, mpiKinds, submit, type Element } from './client.ts';
-import { arrayScript, exportOption, launcherOf, resourceOptions } from './script.ts';
+import { arrayScript, exportOption, launcherOf, mpiOf, resourceOptions } from './script.ts';
 import { resourcesOf, type SlurmSettings } from './settings.ts';
 
 /** How long an element may be gone from the queue before its tasks count as failed [ms]: a marker travels over the network too. */
@@ -75,16 +75,7 @@ async function openArray(batch: Batch, settings: SlurmSettings): Promise<TaskArr
   const { lake, stage, list } = batch;
   const resources = resourcesOf(settings, stage.name);
   const shape = stage.ranks?.(batch.params) ?? null;
-  if (shape !== null && launcherOf(resources) === 'srun' && resources.mpi !== undefined) {
-    const kinds = await mpiKinds();
-    if (kinds.length > 0 && !kinds.includes(resources.mpi))
-      throw new GarnerError({
-        what: `this cluster's srun knows no --mpi=${resources.mpi}: MPI would end in MPI_Init`,
-        where: 'executor.slurm.mpi',
-        hint: `it knows ${kinds.filter((k) => /^[a-z0-9_]+$/.test(k) && k.length > 3).join(', ')}; or choose launcher: mpirun`,
-        fault: 2,
-      });
-  }
+  if (shape !== null && launcherOf(resources) === 'srun') await checkMpi(mpiOf(resources));
   const tasks = list.tasks.length;
   const fold = Math.max(1, Math.ceil(tasks / (await largestArray())));
   const name = arrayName(lake, stage.name, list.path);
@@ -114,6 +105,19 @@ async function openArray(batch: Batch, settings: SlurmSettings): Promise<TaskArr
 
 const logFolder = ({ stage, list }: Pick<Batch, 'stage' | 'list'>) =>
   join('logs', stage.name, Object.values(list.head.keys)[0]!);
+
+/** A way that srun does not know would end in MPI_Init, in the middle of a long message. */
+async function checkMpi(kind: string | undefined): Promise<void> {
+  if (kind === undefined) return;
+  const kinds = await mpiKinds();
+  if (kinds.length === 0 || kinds.includes(kind)) return;
+  throw new GarnerError({
+    what: `this cluster's srun knows no --mpi=${kind}: MPI would end in MPI_Init`,
+    where: 'executor.slurm.mpi',
+    hint: `it knows ${kinds.join(', ')}; or let mpirun start the ranks: launcher: mpirun`,
+    fault: 2,
+  });
+}
 
 /** `[0, 1, 2, 7]` → `0-2,7`. */
 export function ranges(numbers: readonly number[]): string {

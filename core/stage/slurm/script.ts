@@ -43,12 +43,15 @@ export function resourceOptions(r: Resources, shape: { ranks: number; threads: n
 export const launcherOf = (r: Resources): 'garner' | 'srun' | 'mpirun' =>
   r.launcher ?? ((r.nodes ?? 1) > 1 ? 'srun' : 'garner');
 
+/** How srun tells MPI where the ranks are; ranks on several nodes speak through it. */
+export const mpiOf = (r: Resources): string | undefined => r.mpi ?? ((r.nodes ?? 1) > 1 ? 'pmix' : undefined);
+
 /** What stands before the command where the ranks of a training are started by somebody else. */
 function launch(r: Resources, shape: { ranks: number } | null): string {
   if (shape === null || launcherOf(r) === 'garner') return '';
   if (launcherOf(r) === 'mpirun') return `mpirun -n ${shape.ranks} `;
   // srun takes the batch script's --export for a wish of its own.
-  return `srun --export=ALL --ntasks=${shape.ranks} --kill-on-bad-exit=1${r.mpi === undefined ? '' : ` --mpi=${r.mpi}`} `;
+  return `srun --export=ALL --ntasks=${shape.ranks} --kill-on-bad-exit=1${mpiOf(r) === undefined ? '' : ` --mpi=${mpiOf(r)}`} `;
 }
 
 /**

@@ -20,7 +20,7 @@ const resources = {
     .enum(['garner', 'srun', 'mpirun'])
     .optional()
     .describe('training: who starts the ranks; default: garner on one node, else srun'),
-  mpi: z.string().min(1).optional().describe('srun --mpi, e.g. pmix; default: none'),
+  mpi: z.string().min(1).optional().describe('srun --mpi; default: pmix on several nodes, else none'),
   options: z.array(z.string().startsWith('-')).optional().describe('more options of sbatch, e.g. ["--qos=low"]'),
 };
 
