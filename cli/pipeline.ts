@@ -24,9 +24,12 @@ import measure from '../filters/stages/measure.ts';
 import { tokenizerRecipe } from '../tokenizer/recipe.ts';
 import shards from '../tokenizer/shards/stage.ts';
 import tokenizer from '../tokenizer/train/stage.ts';
+import { dpoSection, rewardSection } from '../trainer/align/recipe.ts';
 import { finetuneSection, pretrainSection } from '../trainer/recipe.ts';
+import dpo from '../trainer/stages/dpo.ts';
 import finetune from '../trainer/stages/finetune.ts';
 import pretrain from '../trainer/stages/pretrain.ts';
+import reward from '../trainer/stages/reward.ts';
 
 /** The arrow: every stage, in the order in which they run. They meet only here and through the lake's files. */
 export const STAGES: readonly AnyStage[] = [
@@ -44,6 +47,8 @@ export const STAGES: readonly AnyStage[] = [
   shards,
   pretrain,
   finetune,
+  reward,
+  dpo,
 ];
 
 /** A recipe: one section a folder, each owned by the folder that reads it. */
@@ -62,6 +67,8 @@ export const recipeSchema = z.strictObject({
   tokenizer: tokenizerRecipe.optional(),
   pretrain: pretrainSection.optional(),
   finetune: finetuneSection.optional(),
+  reward: rewardSection.optional(),
+  dpo: dpoSection.optional(),
   executor: executorSection.optional(),
 });
 
@@ -86,5 +93,6 @@ export function recipeOf(path: string, source: string): Recipe {
   for (const file of recipe.files ?? []) file.path = from(file.path);
   if (recipe.tokenizer?.file !== undefined) recipe.tokenizer.file = from(recipe.tokenizer.file);
   if (recipe.finetune && recipe.finetune.data !== 'builtin') recipe.finetune.data = from(recipe.finetune.data);
+  for (const section of [recipe.reward, recipe.dpo]) if (section) section.data = [section.data].flat().map(from);
   return recipe;
 }

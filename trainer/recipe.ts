@@ -1,8 +1,8 @@
 import { z } from 'zod';
 
-const count = (about: string) => z.int().min(1).describe(about);
+export const count = (about: string) => z.int().min(1).describe(about);
 
-const learningRate = (peak: number, schedule: 'cosine' | 'linear', end: number) =>
+export const learningRate = (peak: number, schedule: 'cosine' | 'linear', end: number) =>
   z.strictObject({
     peak: z.number().positive().default(peak).describe('highest rate'),
     schedule: z
@@ -14,7 +14,7 @@ const learningRate = (peak: number, schedule: 'cosine' | 'linear', end: number) 
     decay: z.number().gt(0).max(1).default(0.2).describe('wsd: the last share of the steps, in which the rate falls'),
   });
 
-const adam = z.strictObject({
+export const adam = z.strictObject({
   beta1: z.number().min(0).lt(1).default(0.9).describe('decay of the first moment'),
   beta2: z.number().min(0).lt(1).default(0.95).describe('decay of the second moment'),
   epsilon: z.number().positive().default(1e-8).describe('added to the root of the second moment'),
@@ -33,15 +33,15 @@ const model = z.strictObject({
   tied: z.boolean().default(true).describe('one matrix for the embedding and the head'),
 });
 
-const sampling = {
+export const sampling = {
   prompts: z.array(z.string()).default([]).describe('what the samples on the way begin with'),
   tokens: count('length of a sample [tokens]').default(48),
   temperature: z.number().min(0).default(0.8).describe('0 takes the likeliest token'),
   top_k: z.int().min(0).default(50).describe('only the likeliest tokens; 0 for all'),
 };
 
-/** What both stages say about how to run. */
-const running = {
+/** What all trainings say about how to run. */
+export const running = {
   seed: z.int().min(0).default(1).describe('of the weights, the order and the samples'),
   threads: count('threads a rank; default: the cores divided by the ranks').optional(),
   ranks: z

@@ -54,7 +54,7 @@ export function collectTensor(name: string, kind: Kind, stored: Stored): Float32
 }
 
 /** This rank's part of a tensor, whole even where data ranks share its moments. */
-function localTensor(name: string, kind: Kind, { local, weights, moments, own, data }: Stored): Float32Array {
+function localTensor(name: string, kind: Kind, { local, weights, moments, own, data, options }: Stored): Float32Array {
   const weight = find(local, name);
   if (kind === 'weight') return weights.subarray(weight.from, weight.from + weight.size);
   const number = bucketOf(local, weight);
@@ -62,7 +62,8 @@ function localTensor(name: string, kind: Kind, { local, weights, moments, own, d
   const { edges, from, to, start } = own[number]!;
   const all = new Float32Array(bucket.to - bucket.from);
   all.set(moments[kind].subarray(start, start + to - from), from);
-  if (to - from < all.length) data.allGather(all, edges);
+  // Also where one rank has all of a small bucket: every rank must call.
+  if (options.zero > 0) data.allGather(all, edges);
   return all.subarray(weight.from - bucket.from, weight.from - bucket.from + weight.size);
 }
 

@@ -125,7 +125,7 @@ export const rateOf = (p: PretrainSection['learning_rate'], steps: number): Rate
 });
 
 /** AdamW's numbers by the session's names. */
-const adamOf = (p: PretrainSection['adam']) => ({
+export const adamOf = (p: PretrainSection['adam']) => ({
   beta1: p.beta1,
   beta2: p.beta2,
   epsilon: p.epsilon,

@@ -21,8 +21,7 @@ import { mailboxOf, openLearner } from '../parallel/open.ts';
 import { checkParallel } from '../parallel/options.ts';
 import { openDecoder } from '../session.ts';
 import { answersOf, trainWithGuests } from './guests.ts';
-import { prepareFinetune, type FinetuneParams } from './prepare-finetune.ts';
-import { preparePretrain, type PretrainParams } from './prepare-pretrain.ts';
+import { prepareJob, type TrainingJob } from './jobs.ts';
 import {
   finishTraining,
   holdRun,
@@ -33,9 +32,6 @@ import {
   type RunPlace,
   type Training,
 } from './training.ts';
-
-/** A training stage and its parameters: plain data, so that another process can make the same training of it. */
-export type TrainingJob = { stage: 'pretrain'; params: PretrainParams } | { stage: 'finetune'; params: FinetuneParams };
 
 /** What each rank is told. */
 export interface TrainingOrder {
@@ -54,10 +50,7 @@ const engine: Engine = { open: openLearner, decoder: openDecoder };
 
 /** Makes the training that a job asks for. */
 async function prepare(job: TrainingJob, lake: string, inputs: Inputs): Promise<Training> {
-  const training =
-    job.stage === 'pretrain'
-      ? await preparePretrain(lake, job.params, inputs)
-      : await prepareFinetune(lake, job.params, inputs);
+  const training = await prepareJob(job, lake, inputs);
   const ranks = ranksOf(training.learner.parallel.mesh);
   training.learner.threads = threadsOfRank(job.stage, ranks, job.params.threads);
   return training;
@@ -161,15 +154,9 @@ function fits({ config, plan, learner }: Training, mesh: Mesh): boolean {
 
 /** The same job over another mesh. */
 function withMesh(job: TrainingJob, { learner }: Training, mesh: Mesh): TrainingJob {
-  const change = <P extends TrainingJob['params']>(params: P): P => ({
-    ...params,
-    ranks: ranksOf(mesh),
-    parallel: { ...params.parallel, ...mesh },
-    micro_batch: learner.batch,
-  });
-  return job.stage === 'pretrain'
-    ? { stage: job.stage, params: change(job.params) }
-    : { stage: job.stage, params: change(job.params) };
+  const parallel = { ...job.params.parallel, ...mesh };
+  const params = { ...job.params, ranks: ranksOf(mesh), parallel, micro_batch: learner.batch };
+  return { stage: job.stage, params } as TrainingJob;
 }
 
 /** Trains as one rank, and tells the others where this one cannot go on. */

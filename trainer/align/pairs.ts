@@ -1,0 +1,157 @@
+import { GarnerError } from '../../core/errors.ts';
+import { keyOf } from '../../core/hash.ts';
+import type { Preference, Unpaired } from '../../core/records/index.ts';
+import type { ChatTemplate } from '../chat/template.ts';
+import { readAllShaped } from '../data/read.ts';
+import type { Place, Shaped } from '../data/shapes.ts';
+import { permutation } from '../loader/permutation.ts';
+import { answersTo, promptRefusal, type Answer } from './answers.ts';
+
+/** A pair as a model reads it. */
+export interface Pair {
+  id: string;
+  source: string;
+  /** Pairs of one prompt have one key. */
+  prompt: string;
+  chosen: Answer;
+  rejected: Answer;
+  /** Of the two texts [UTF-16 code units]. */
+  lengths: { chosen: number; rejected: number };
+}
+
+/** What was read, and why the rest was not. */
+export interface Read<T> {
+  items: T[];
+  refused: Record<string, number>;
+  /** Of which something was cut. */
+  cut: number;
+}
+
+/** Reads files under a shape, then makes items; `make` returns a reason where it cannot. Throws a GarnerError where nothing is left. */
+async function readItems<R extends object, T extends object>(
+  files: readonly string[],
+  shape: (value: unknown, place: Place) => Shaped<R>,
+  make: (record: R) => T | string,
+  what: string,
+): Promise<{ items: T[]; refused: Record<string, number> }> {
+  const items: T[] = [];
+  const refused: Record<string, number> = {};
+  const refuse = (reason: string) => (refused[reason] = (refused[reason] ?? 0) + 1);
+  for (const file of files) {
+    const read = await readAllShaped(file, shape);
+    for (const { reason } of read.refused) refuse(reason);
+    for (const record of read.records) {
+      const made = make(record);
+      if (typeof made === 'string') refuse(made);
+      else items.push(made);
+    }
+  }
+  if (items.length === 0)
+    throw new GarnerError({
+      what: `no line is ${what}${Object.keys(refused).length > 0 ? `: ${inWords(refused)}` : ''}`,
+      where: files.join(', '),
+      hint: 'the shapes of TRL’s data sets are read: {prompt, chosen, rejected} or {prompt, completion, label}',
+      fault: 2,
+    });
+  return { items, refused };
+}
+
+/** `half_a_pair 2, no_prompt 1` */
+export const inWords = (refused: Readonly<Record<string, number>>): string =>
+  Object.entries(refused)
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([reason, count]) => `${reason} ${count}`)
+    .join(', ');
+
+/** Preference pairs of files, in their order, as ids of at most `room`. */
+export async function readPairs(
+  files: readonly string[],
+  shape: (value: unknown, place: Place) => Shaped<Preference>,
+  chat: ChatTemplate,
+  room: number,
+): Promise<Read<Pair>> {
+  const { items, refused } = await readItems(
+    files,
+    shape,
+    ({ id, source, prompt, chosen, rejected }): Pair | string => {
+      const wrong = promptRefusal(prompt);
+      if (wrong) return wrong;
+      const [a, b] = answersTo(chat, prompt, [chosen, rejected], room) as [Answer, Answer];
+      if (a.ids.join() === b.ids.join()) return 'same_when_cut';
+      const lengths = { chosen: chosen.length, rejected: rejected.length };
+      return { id, source, prompt: keyOf(prompt), chosen: a, rejected: b, lengths };
+    },
+    'a preference pair',
+  );
+  return { items, refused, cut: items.filter((p) => p.chosen.cut || p.rejected.cut).length };
+}
+
+/** An answer with a label, as a model reads it. */
+export interface Labelled {
+  id: string;
+  source: string;
+  prompt: string;
+  answer: Answer;
+  good: boolean;
+}
+
+/** Answers with labels; a pair gives two. */
+export async function readLabelled(
+  files: readonly string[],
+  shape: (value: unknown, place: Place) => Shaped<Preference | Unpaired>,
+  chat: ChatTemplate,
+  room: number,
+): Promise<Read<Labelled>> {
+  const { items, refused } = await readItems(
+    files,
+    shape,
+    (record): { all: Labelled[] } | string => {
+      const { id, source, prompt } = record;
+      const wrong = promptRefusal(prompt);
+      if (wrong) return wrong;
+      const labels =
+        'good' in record
+          ? [[record.answer, record.good] as const]
+          : ([
+              [record.chosen, true],
+              [record.rejected, false],
+            ] as const);
+      const made = answersTo(
+        chat,
+        prompt,
+        labels.map(([text]) => text),
+        room,
+      );
+      return { all: made.map((answer, i) => ({ id, source, prompt: keyOf(prompt), answer, good: labels[i]![1] })) };
+    },
+    'an answer with a label',
+  );
+  const all = items.flatMap((i) => i.all);
+  return { items: all, refused, cut: all.filter((a) => a.answer.cut).length };
+}
+
+/**
+ * Deals items into `parts` by their prompts, so that no prompt stands on two sides: source by source in a seeded order, one part
+ * after the other. Returns the part of each item.
+ */
+export function dealPrompts(
+  items: readonly { source: string; prompt: string }[],
+  parts: number,
+  seed: number,
+): number[] {
+  const bySource = new Map<string, string[]>();
+  const seen = new Set<string>();
+  for (const { source, prompt } of items) {
+    if (seen.has(prompt)) continue;
+    seen.add(prompt);
+    bySource.set(source, [...(bySource.get(source) ?? []), prompt]);
+  }
+  const partOf = new Map<string, number>();
+  let next = 0;
+  for (const source of [...bySource.keys()].toSorted()) {
+    const prompts = bySource.get(source)!.toSorted();
+    const order = permutation(prompts.length, seed, 0);
+    for (let i = 0; i < prompts.length; i++) partOf.set(prompts[order(i)]!, next++ % parts);
+  }
+  return items.map(({ prompt }) => partOf.get(prompt)!);
+}

@@ -1,0 +1,132 @@
+import type { Learner } from '../parallel/learner.ts';
+import type { Conclusion, Learned, Measure, Objective } from '../stages/objective.ts';
+import { scorePiece } from './answers.ts';
+import { heldOutLines, reportHeldOut, type HeldOutPair } from './held-out.ts';
+import { dealPrompts, type Pair } from './pairs.ts';
+import { layPieces, sumsOf, sumsOfMany, type PieceShape } from './pieces.ts';
+import { bradleyTerry, calibrationError } from './preference-losses.ts';
+import { itemStream } from './stream.ts';
+
+/** A part of a run that begins with the first weights: what it learns from, and what it is measured on. */
+interface Course {
+  train: number[];
+  held: number[];
+}
+
+export interface RewardPlan {
+  pairs: readonly Pair[];
+  courses: readonly Course[];
+  /** Of each course [updates]. */
+  steps: number;
+  /** Pairs of a step. */
+  batch: number;
+  seed: number;
+  /** Weight of (r_w + r_l)². */
+  centre: number;
+  validateEvery: number;
+  shape: PieceShape;
+}
+
+/**
+ * With folds: one course for each, which holds it out, then one on all pairs, whose model stays. Without: one course that holds a
+ * share of the prompts out.
+ */
+export function coursesOf(
+  pairs: readonly Pair[],
+  { folds, share, seed }: { folds: number; share: number; seed: number },
+): Course[] {
+  const all = pairs.map((_, i) => i);
+  const without = (held: (part: number) => boolean, parts: number): Course => {
+    const dealt = dealPrompts(pairs, parts, seed);
+    return { train: all.filter((i) => !held(dealt[i]!)), held: all.filter((i) => held(dealt[i]!)) };
+  };
+  if (folds > 1)
+    return [
+      ...Array.from({ length: folds }, (_, fold) => without((part) => part === fold, folds)),
+      { train: all, held: [] },
+    ];
+  if (share === 0) return [{ train: all, held: [] }];
+  const parts = Math.max(2, Math.round(1 / share));
+  return [without((part) => part === 0, parts)];
+}
+
+const meanOf = (values: readonly number[]): number =>
+  values.reduce((sum, v) => sum + v, 0) / Math.max(1, values.length);
+
+/** The objective of a reward model: Bradley–Terry on pairs, a step of `batch` pairs divided by their count. */
+export function rewardObjective(plan: RewardPlan): Objective {
+  const { pairs, courses, steps, batch, seed, centre, shape } = plan;
+  const within = (step: number) => ((step - 1) % steps) + 1;
+  const courseAt = (step: number) => Math.floor((step - 1) / steps);
+  const streams = courses.map(({ train }) => itemStream(train, batch, seed));
+  const piecesOf = (chosen: readonly Pair[]) => [
+    ...chosen.map((p) => scorePiece(p.chosen)),
+    ...chosen.map((p) => scorePiece(p.rejected)),
+  ];
+
+  function learn(step: number, learner: Learner): Learned {
+    const mine = streams[courseAt(step)]!(within(step)).map((i) => pairs[i]!);
+    const laid = layPieces(piecesOf(mine), shape);
+    const scores = sumsOf(learner, laid);
+    const found = mine.map((_, i) => bradleyTerry(scores[i]!, scores[i + batch]!, { centre }));
+    const { tokens } = learner.accumulate(
+      laid.slots,
+      laid.fill((p) => (p < batch ? found[p]!.chosen : found[p - batch]!.rejected)),
+    );
+    return {
+      loss: meanOf(found.map((f) => f.loss)),
+      weight: batch,
+      tokens,
+      metrics: described(scores),
+    };
+  }
+
+  function measure(step: number, learner: Learner): Measure | null {
+    const course = courseAt(step);
+    const at = within(step);
+    const held = courses[course]!.held.map((i) => pairs[i]!);
+    const ends = at === steps;
+    if (held.length === 0 || !(ends || (courses.length === 1 && at % plan.validateEvery === 0))) return null;
+    const scores = sumsOfMany(learner, piecesOf(held), shape);
+    const numbers = described(scores);
+    const losses = held.map((_, i) => bradleyTerry(scores[i]!, scores[i + held.length]!, { centre }).loss);
+    const lines = held.map(({ id, source, lengths }, i): HeldOutPair => ({
+      id,
+      source,
+      fold: course,
+      chosen: scores[i]!,
+      rejected: scores[i + held.length]!,
+      chosen_length: lengths.chosen,
+      rejected_length: lengths.rejected,
+    }));
+    return {
+      loss: meanOf(losses),
+      bitsPerByte: null,
+      metrics: Object.fromEntries(Object.entries(numbers).map(([name, value]) => [`held_out_${name}`, value])),
+      ...(ends && { lines: { 'held-out': lines } }),
+    };
+  }
+
+  function conclude(lines: (journal: string) => { step: number }[]): Conclusion {
+    const held = lines('held-out') as ({ step: number } & HeldOutPair)[];
+    if (held.length === 0) return { facts: {}, notices: [] };
+    const report = reportHeldOut(held);
+    return { facts: { held_out: report }, notices: heldOutLines(report) };
+  }
+
+  return { journals: ['held-out'], within, learn, measure, conclude };
+}
+
+/** Scores of chosen answers, then of the rejected ones, in numbers. */
+function described(scores: Float64Array): Record<string, number> {
+  const half = scores.length / 2;
+  const [chosen, rejected] = [[...scores.subarray(0, half)], [...scores.subarray(half)]];
+  const margins = chosen.map((c, i) => c - rejected[i]!);
+  return {
+    accuracy: meanOf(margins.map((m) => (m > 0 ? 1 : m === 0 ? 0.5 : 0))),
+    calibration_error: calibrationError(margins),
+    margin: meanOf(margins),
+    chosen_score: meanOf(chosen),
+    rejected_score: meanOf(rejected),
+  };
+}
