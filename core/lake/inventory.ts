@@ -39,7 +39,9 @@ export function inventory(lake: string): Holding[] {
   const manifests = recipeManifests(lake);
   const found = [...byKey].map(([key, all]): Holding => {
     const markers = all.find((path) => path.startsWith(`${STAGES}/`));
-    const name = markers?.split('/')[1] ?? all[0]!.split('/')[0]!;
+    // A stage that runs on a cluster has orders and logs before it has markers.
+    const begun = markers ?? all.find((path) => /^(?:orders|logs)\//.test(path));
+    const name = begun?.split('/')[1] ?? all[0]!.split('/')[0]!;
     const named = (outputs: readonly { key: string }[] | undefined) => outputs?.some((o) => o.key === key) ?? false;
     return {
       name,

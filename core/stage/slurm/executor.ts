@@ -1,10 +1,11 @@
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GarnerError } from '../../errors.ts';
 import { temporaryName } from '../../files.ts';
 import { keyOf } from '../../hash.ts';
+import { plain } from '../../progress.ts';
 import { HandedOver, type Batch, type Executor } from '../executor.ts';
 import { markerFolder } from '../marker.ts';
 import { failurePath, type FailureNote } from '../ordered.ts';
@@ -44,8 +45,7 @@ export function slurmExecutor({ settings, local, chain }: SlurmOptions): Executo
       if (waiting.length > 0)
         batch.notice(`${batch.stage.name}: ${waiting.length} tasks are in Slurm's queue already: they are waited for`);
       if (chain === undefined) {
-        if (fresh.length > 0) await array.submit(fresh);
-        return watch(batch, array);
+        return watch(batch, array, fresh);
       }
       if (waiting.length === 0 && chain.attempt > batch.attempts)
         return failuresOf(batch, batch.missing, () => Promise.resolve(null));
@@ -131,11 +131,21 @@ export function ranges(numbers: readonly number[]): string {
 }
 
 /** Waits for the markers of all missing tasks; an element that has left the queue without them is submitted again. */
-async function watch(batch: Batch, array: TaskArray): Promise<{ task: string; error: unknown }[]> {
+async function watch(
+  batch: Batch,
+  array: TaskArray,
+  fresh: readonly number[],
+): Promise<{ task: string; error: unknown }[]> {
   const open = new Map(batch.missing.map((index) => [index, { tries: 1, goneAt: null as number | null }]));
   const failed: number[] = [];
   /** The job that last had an element. */
   const jobs = new Map<number, string>();
+  const submitAll = async (elements: readonly number[]) => {
+    if (elements.length === 0) return;
+    const job = await array.submit(elements);
+    for (const element of elements) jobs.set(element, job);
+  };
+  await submitAll(fresh);
   let look = LOOK_MS.first;
   let ask = ASK_MS.first;
   let asked = performance.now();
@@ -189,13 +199,13 @@ async function watch(batch: Batch, array: TaskArray): Promise<{ task: string; er
         open.set(index, { tries: task.tries + 1, goneAt: null });
         again.push(index);
         batch.notice(
-          `${batch.stage.name} ${batch.list.tasks[index]!.id} failed and is tried again: ${firstLine(note?.what) ?? 'it ended without a word'}`,
+          `${batch.stage.name} ${batch.list.tasks[index]!.id} failed and is tried again: ${firstLine(note?.what) ?? lastLine(batch, index)}`,
         );
       }
     }
     if (again.length === 0) continue;
     ask = ASK_MS.first;
-    await array.submit([...new Set(again.map(array.elementOf))]);
+    await submitAll([...new Set(again.map(array.elementOf))]);
   }
   // A node that was lost and a task that ended all the same: what waits to do it once more need not.
   const rest = await array.queued().catch(() => []);
@@ -209,6 +219,14 @@ async function watch(batch: Batch, array: TaskArray): Promise<{ task: string; er
 
 /** DuckDB draws an arrow under its message; the log has all of it. */
 const firstLine = (text: string | undefined): string | undefined => text?.split('\n')[0];
+
+/** The end of a log, where a task ended before it could leave a note: killed, or never begun. */
+function lastLine(batch: Batch, index: number): string {
+  const path = join(batch.lake, logFolder(batch), `${batch.list.tasks[index]!.id}.log`);
+  const lines = existsSync(path) ? readFileSync(path, 'utf8').split('\n') : [];
+  const last = lines.findLast((line) => /\w/.test(line));
+  return last === undefined ? 'it ended without a word' : `it ended after "${plain(last).trim().slice(0, 200)}"`;
+}
 
 const summary = (elements: readonly Element[]): string => {
   const running = elements.filter((e) => e.state !== 'PENDING').length;
@@ -263,7 +281,7 @@ function failuresOf(
           error: new GarnerError({ ...note, hint: [note.hint, `log: ${log}`].filter(Boolean).join('\n') }),
         };
       const slurm = note === null ? await slurmSays(index) : null;
-      const said = firstLine(note?.what) ?? (slurm === null ? 'it ended without a word' : `Slurm says ${slurm}`);
+      const said = firstLine(note?.what) ?? `${lastLine(batch, index)}${slurm === null ? '' : `; Slurm says ${slurm}`}`;
       return { task, error: new Error(`${said} (log: ${log})`) };
     }),
   );
