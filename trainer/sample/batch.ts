@@ -47,8 +47,10 @@ interface Sequence {
   listener: Listener;
   /** The token to feed next, once the prompt is in; of the prompt, `held` says which. */
   last: number;
-  /** Tokens in the slot. */
+  /** Tokens in the slot, those of the step that is gathered included. */
   held: number;
+  /** Tokens that the decoder has read: what another sequence can copy. */
+  read: number;
   made: number;
 }
 
@@ -83,7 +85,7 @@ export function openBatch(decoder: BatchDecoder): Batch {
       const { prompt } = request;
       if (prompt.length < 1 || prompt.length > decoder.length)
         throw new RangeError(`a prompt of ${prompt.length} tokens, a sequence holds 1 to ${decoder.length}`);
-      const s: Sequence = { slot, request, listener, last: prompt.at(-1)!, held: 0, made: 0 };
+      const s: Sequence = { slot, request, listener, last: prompt.at(-1)!, held: 0, read: 0, made: 0 };
       live[slot] = s;
       return () => drop(s);
     },
@@ -95,6 +97,7 @@ export function openBatch(decoder: BatchDecoder): Batch {
         u: uniform(r.seed, r.sequence, made),
       }));
       const { logits, picked, levels } = decoder.step(fed, draws);
+      for (const s of sequences()) s.read = s.held;
       const tokens = drawing.map(({ request }, i) => {
         const row = logits.subarray(i * decoder.config.vocabulary, (i + 1) * decoder.config.vocabulary);
         return tokenOf(row, picked[i]!, levels[i]!, draws[i]!.u, request, decoder.never);
@@ -134,7 +137,7 @@ function share(s: Sequence, all: readonly Sequence[], decoder: BatchDecoder): 'a
   const { prompt } = s.request;
   const source = all.find((o) => o !== s && o.held > 0 && equal(o.request.prompt, prompt));
   if (!source) return 'alone';
-  if (source.held < prompt.length) return 'wait';
+  if (source.read < prompt.length) return 'wait';
   decoder.copy(source.slot, s.slot, prompt.length - 1);
   s.held = prompt.length - 1;
   return 'taken';

@@ -168,10 +168,11 @@ test('sequences end and others go on; a stop token is the last id; a full contex
   });
 });
 
-test('many answers to one prompt read it once, and are those of alone', () => {
+// the prompt goes through three steps, or all of it through one
+test.each([16, 64])('many answers to one prompt read it once, and are those of alone (%d rows)', (rows) => {
   const prompt = prompts[4]!;
   const group = Array.from({ length: 10 }, () => prompt);
-  const decoder = open(random, 10, 16);
+  const decoder = open(random, 10, rows);
   let fed = 0;
   const counting = {
     ...decoder,
