@@ -93,6 +93,7 @@ export function recipeOf(path: string, source: string): Recipe {
   for (const file of recipe.files ?? []) file.path = from(file.path);
   if (recipe.tokenizer?.file !== undefined) recipe.tokenizer.file = from(recipe.tokenizer.file);
   if (recipe.finetune && recipe.finetune.data !== 'builtin') recipe.finetune.data = from(recipe.finetune.data);
+  if (recipe.finetune?.from !== undefined) recipe.finetune.from = from(recipe.finetune.from);
   for (const section of [recipe.reward, recipe.dpo]) if (section) section.data = [section.data].flat().map(from);
   return recipe;
 }

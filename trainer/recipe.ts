@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { TEMPLATE_NAMES } from './chat/template.ts';
+import { TARGETS } from './lora/lora.ts';
 
 export const count = (about: string) => z.int().min(1).describe(about);
 
@@ -127,6 +129,30 @@ export const finetuneSection = z.strictObject({
     .describe(
       'JSON lines with {messages: [{role, content}]} or {prompt, completion}; builtin: a small made set in English and Chinese',
     ),
+  from: z
+    .string()
+    .optional()
+    .describe(
+      'folder of a model to begin with (Hugging Face’s layout, a checkpoint of any run); default: the pretrained one',
+    ),
+  template: z
+    .enum(TEMPLATE_NAMES)
+    .optional()
+    .describe(
+      'how turns are marked; default: as the model has it, else the first whose marks the tokenizer has, else chatml. Marks that it lacks become new tokens',
+    ),
+  lora: z
+    .strictObject({
+      rank: count('inner width of an adapter').default(8),
+      alpha: z.number().positive().optional().describe('an adapter counts alpha / rank times; default: 2 × rank'),
+      targets: z
+        .union([z.literal('all-linear'), z.array(z.enum(TARGETS)).min(1)])
+        .default('all-linear')
+        .describe('matrices of each layer that have an adapter'),
+      marks: z.boolean().default(true).describe('rows of the template’s marks are trained too'),
+    })
+    .optional()
+    .describe('low-rank adapters are trained and the weights stay; rates are about ten times those of all weights'),
   sequence: z.int().min(8).optional().describe('length of a row [tokens]; default: that of the pretraining'),
   batch: count('rows of a step; a row packs several conversations').default(8),
   micro_batch: count('rows that go through the model at once; default: all of a rank, up to 4,096 tokens').optional(),

@@ -31,7 +31,11 @@ const TEMPLATES = {
 } as const satisfies Record<string, Marks>;
 
 export type TemplateName = keyof typeof TEMPLATES;
-const NAMES = Object.keys(TEMPLATES) as TemplateName[];
+export const TEMPLATE_NAMES = Object.keys(TEMPLATES) as [TemplateName, ...TemplateName[]];
+
+/** The first template whose marks a tokenizer has all; null where it has those of none. */
+export const templateOf = (vocabulary: Pick<Vocabulary, 'special'>): TemplateName | null =>
+  TEMPLATE_NAMES.find((n) => marksOf(n).every((m) => vocabulary.special(m) !== null)) ?? null;
 
 /** Ids of a conversation, and which of them are learned: answers and the end of their turn, nothing else. */
 export interface RenderedChat {
@@ -42,10 +46,14 @@ export interface RenderedChat {
 /** Makes ids of conversations under one tokenizer. */
 export interface ChatTemplate {
   name: TemplateName;
+  /** Ids of its marks, ascending. */
+  marks: readonly number[];
   /** The template as others read it: Transformers' chat_template.jinja. The same ids as `render` and `prompt`. */
   jinja: string;
   /** End of a turn: also where a sample stops. */
   end: number;
+  /** Its name. */
+  endMark: string;
   render(messages: readonly Message[]): RenderedChat;
   /** The conversation so far and the head of an answer. */
   prompt(messages: readonly Message[]): number[];
@@ -60,7 +68,7 @@ export interface ChatTemplate {
  * Throws a GarnerError when the tokenizer has no turn marks.
  */
 export function chatTemplate(vocabulary: Vocabulary, wanted?: TemplateName): ChatTemplate {
-  const name = wanted ?? NAMES.find((n) => marksOf(n).every((m) => vocabulary.special(m) !== null)) ?? 'chatml';
+  const name = wanted ?? templateOf(vocabulary) ?? 'chatml';
   const missing = marksOf(name).filter((m) => vocabulary.special(m) === null);
   if (missing.length > 0)
     throw new GarnerError({
@@ -101,8 +109,12 @@ export function chatTemplate(vocabulary: Vocabulary, wanted?: TemplateName): Cha
   };
   return {
     name,
+    marks: marksOf(name)
+      .map((m) => vocabulary.special(m)!)
+      .toSorted((a, b) => a - b),
     jinja: jinjaOf(marks),
     end,
+    endMark: marks.end,
     render,
     prompt: (messages) => [...render(messages).ids, ...open('assistant', '')],
   };
@@ -131,11 +143,12 @@ export function templateBeside(folder: string, vocabulary: Vocabulary): ChatTemp
   } catch (error) {
     throw explainSystemError(error, path);
   }
-  const name = NAMES.find((n) => marksOf(n).every((m) => text.includes(m)));
+  const name = TEMPLATE_NAMES.find((n) => marksOf(n).every((m) => text.includes(m)));
   return name === undefined ? null : chatTemplate(vocabulary, name);
 }
 
-const marksOf = (name: TemplateName): string[] => {
+/** The special tokens of a template, in the order in which a conversation shows them. */
+export const marksOf = (name: TemplateName): string[] => {
   const { begin, role, end }: Marks = TEMPLATES[name];
   return [begin, ...role, end].filter((m) => m !== null);
 };

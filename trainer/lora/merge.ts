@@ -1,4 +1,14 @@
-import { scaleOf, type Lora } from './lora.ts';
+import { adapterOf, scaleOf, type Lora } from './lora.ts';
+
+/** Whole tensors of a model by name, adapters merged into their weights; all of a model without adapters. */
+export function mergeAll(tensors: Map<string, Float32Array>, lora: Lora | undefined): Map<string, Float32Array> {
+  const merged = new Map(tensors);
+  for (const [name, weight] of lora ? tensors : []) {
+    const adapter = adapterOf(name, lora);
+    if (adapter) merged.set(name, mergeAdapter(weight, tensors.get(adapter.a)!, tensors.get(adapter.b)!, lora!));
+  }
+  return merged;
+}
 
 /** W + (alpha / rank) · B A, each number summed in float64. W [out, in], A [rank, in], B [out, rank], row-major. */
 export function mergeAdapter(weight: Float32Array, a: Float32Array, b: Float32Array, lora: Lora): Float32Array {

@@ -67,11 +67,11 @@ function localTensor(name: string, kind: Kind, { local, weights, moments, own, d
   return all.subarray(weight.from - bucket.from, weight.from - bucket.from + weight.size);
 }
 
-/** Takes this rank's part out of a whole tensor, where it has any. */
+/** Takes this rank's part out of a whole tensor, where it has any; frozen weights have no moments. */
 export function placeTensor(name: string, kind: Kind, whole: Float32Array, stored: Stored): void {
   const { local, weights, moments, own } = stored;
   const weight = local.weights.find(({ spec }) => spec.name === name);
-  if (!weight) return;
+  if (!weight || (kind !== 'weight' && weight.spec.frozen)) return;
   if (kind === 'weight') {
     copyPart(whole, weights.subarray(weight.from, weight.from + weight.size), weight.spec.shape, weight.part, 'piece');
     return;

@@ -1,10 +1,16 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { GarnerError } from '../../core/errors.ts';
 import { lockLake, type Lock } from '../../core/lake/lock.ts';
 import { writeTable } from '../../core/lake/parquet.ts';
 import { short } from '../../core/progress.ts';
-import { metrics as metricsTable, steps as stepsTable, type Step } from '../../core/records/index.ts';
+import {
+  decisions,
+  metrics as metricsTable,
+  steps as stepsTable,
+  type Decision,
+  type Step,
+} from '../../core/records/index.ts';
 import type { Counts, TaskContext } from '../../core/stage/index.ts';
 import {
   checkCheckpoint,
@@ -15,7 +21,12 @@ import {
   rotateCheckpoints,
   saveCheckpoint,
 } from '../checkpoint/checkpoint.ts';
+import { cardText, meanOfLast } from '../card/at-step.ts';
+import { CARD_FILE } from '../card/card.ts';
+import type { Origin } from '../card/origin.ts';
 import type { World } from '../collectives/group.ts';
+import { mergedConfig } from '../lora/lora.ts';
+import { mergeAll } from '../lora/merge.ts';
 import { startWeight } from '../model/initialise.ts';
 import { parametersOf } from '../model/size.ts';
 import { weightsOf } from '../model/weights.ts';
@@ -51,8 +62,10 @@ export interface Training {
   end: number;
   /** Files beside each checkpoint, by name. */
   beside: Record<string, string>;
-  /** What the data turned out to hold: counts for the run's marker, and lines for the person at the terminal. */
-  found: { counts: Counts; notices: string[] };
+  /** What it comes from, for the card beside each checkpoint; asked on rank 0 alone. */
+  origin?: () => Promise<Origin>;
+  /** What the data turned out to hold: counts for the run's marker, lines for the person at the terminal, records left out or cut. */
+  found: { counts: Counts; notices: string[]; decisions?: readonly Decision[] };
 }
 
 /** What a model runs on: replaced in tests. */
@@ -180,10 +193,11 @@ export async function trainAsRank(training: Training, engine: Engine, parts: Ran
 /** Every so many steps, and at the last one. */
 const isDue = (step: number, every: number, { steps }: LoopPlan) => step === steps || step % every === 0;
 
-/** Puts a learner at a checkpoint, or at the start; an objective may look at the start in any case. */
+/** Puts a learner at a checkpoint, or at the start; adapters stand on it in any case, and an objective may look at it. */
 async function startOf(training: Training, learner: Learner, world: World, place: RunPlace): Promise<Position> {
   const { objective, weights } = training;
-  if (weights !== null && (place.checkpoint === null || objective.begin)) loadWeights(weights, learner);
+  const under = objective.begin !== undefined || learner.config.lora !== undefined;
+  if (weights !== null && (place.checkpoint === null || under)) loadWeights(weights, learner);
   const { scratch, run, checkpoint } = place;
   await objective.begin?.({ learner, world, scratch, run, checkpoint });
   if (place.checkpoint === null) return { step: 0, samples: 0, tokens: 0 };
@@ -212,6 +226,7 @@ function openWriter(
   reports: RankParts['reports'],
 ) {
   const { plan, objective } = training;
+  const { threads } = training.learner;
   const checkpoints = join(place.run, 'checkpoints');
   const journal = openJournal<Step>(journalPath(place), from.step);
   const timing = openJournal<Timing>(join(place.run, 'timing.jsonl'), from.step);
@@ -232,7 +247,7 @@ function openWriter(
       for (const [name, all] of Object.entries(more.lines))
         for (const line of all) others.get(name)!.append({ step: row.step, ...line });
       journal.append(row);
-      timing.append({ step: row.step, seconds, tokens_per_second: plan.stepTokens / seconds, ranks });
+      timing.append({ step: row.step, seconds, tokens_per_second: plan.stepTokens / seconds, ranks, threads });
       reports?.progress(row.step, plan.steps, pace(row, plan, seconds));
     },
     sample(step: number) {
@@ -244,7 +259,7 @@ function openWriter(
         learner,
         state: { ...position, seed: training.learner.seed, recipe: place.key },
         end: training.end,
-        beside: training.beside,
+        beside: { ...training.beside, ...(await cardBeside(training, place)) },
       });
       if (!regular(position.step)) return;
       const best = objective.best?.(linesOf(place, objective)) ?? null;
@@ -256,6 +271,17 @@ function openWriter(
   };
 }
 
+/** The card of a checkpoint: a function of the recipe, the data and the rows so far. */
+async function cardBeside(training: Training, place: RunPlace): Promise<Record<string, string>> {
+  const origin = await training.origin?.();
+  if (!origin) return {};
+  const rows = readJournal<Step>(journalPath(place));
+  const metrics = readJournal<MetricsRow>(metricsPath(place));
+  const { config, plan, learner, found } = training;
+  const at = { key: place.key, config, plan, seed: learner.seed, counts: found.counts, rows, metrics };
+  return { [CARD_FILE]: cardText(origin, at) };
+}
+
 /** When all ranks are done: `runs/<key>/steps.parquet`, the files of the run as output, and its facts. */
 export async function finishTraining(training: Training, place: RunPlace, context: TaskContext): Promise<Counts> {
   const { run } = place;
@@ -265,18 +291,21 @@ export async function finishTraining(training: Training, place: RunPlace, contex
   rotateCheckpoints(checkpoints, training.checkpoint.keep, () => true, best);
   const rows = readJournal<Step>(journalPath(place));
   await writeOutputs(context, run, rows);
+  await writeDecisions(context, training.found.decisions ?? []);
   await writeMetrics(context, plan.run, readJournal<MetricsRow>(metricsPath(place)));
   for (const name of objective.journals ?? []) context.keep('runs', `${name}.jsonl`);
   await writeTables(context, place, objective);
   const concluded = objective.conclude?.(linesOf(place, objective));
   for (const line of concluded?.notices ?? []) context.notice(line);
-  const parameters = parametersOf(training.config);
+  const parameters = parametersOf(mergedConfig(training.config));
+  const adapters = training.config.lora ? { trained: parametersOf(training.config) - parameters } : {};
   const kept = checkpointsIn(checkpoints);
   context.facts({
     name: training.plan.run,
     steps: rows.length,
     tokens: rows.at(-1)!.tokens,
     parameters,
+    ...adapters,
     loss: { first: rows[0]!.loss, last: meanOfLast(rows) },
     validation_loss: rows.at(-1)!.validation_loss,
     bits_per_byte: rows.at(-1)!.bits_per_byte,
@@ -291,6 +320,7 @@ interface Timing {
   seconds: number;
   tokens_per_second: number;
   ranks: number;
+  threads: number;
 }
 
 interface MetricsRow {
@@ -304,12 +334,6 @@ interface SampleRow {
   text: string;
 }
 
-/** One batch is noise: the loss at the end is the mean of the last steps, at most 10 and at most a tenth. */
-function meanOfLast(rows: readonly Step[]): number {
-  const last = rows.slice(-Math.max(1, Math.min(10, Math.floor(rows.length / 10))));
-  return last.reduce((sum, row) => sum + row.loss, 0) / last.length;
-}
-
 /** Turns the journal into Parquet and counts the files of the run as output. */
 async function writeOutputs(context: TaskContext, run: string, rows: readonly Step[]): Promise<void> {
   const table = await writeTable(context.file('runs', 'steps.parquet'), stepsTable);
@@ -317,7 +341,16 @@ async function writeOutputs(context: TaskContext, run: string, rows: readonly St
   await table.close();
   if (existsSync(join(run, 'samples.jsonl'))) context.keep('runs', 'samples.jsonl');
   for (const { path } of checkpointsIn(join(run, 'checkpoints')))
-    for (const file of readdirSync(path).toSorted()) context.keep('runs', relative(run, join(path, file)));
+    for (const file of readdirSync(path, { recursive: true, encoding: 'utf8' }).toSorted())
+      if (statSync(join(path, file)).isFile()) context.keep('runs', relative(run, join(path, file)));
+}
+
+/** `decisions/<key>/part-00000.parquet`, where any record was left out or cut. */
+async function writeDecisions(context: TaskContext, rows: readonly Decision[]): Promise<void> {
+  if (rows.length === 0) return;
+  const table = await writeTable(context.file('decisions', 'part-00000.parquet'), decisions);
+  for (const row of rows) table.append(row);
+  await table.close();
 }
 
 /** `metrics/<key>/metrics.parquet`, where the objective has reported any. */
@@ -344,12 +377,17 @@ async function writeTables(context: TaskContext, place: RunPlace, objective: Obj
 function sampleLines(training: Training, engine: Engine, learner: Learner): { prompt: string; text: string }[] {
   const { sampling, vocabulary, config } = training;
   const ends = [...new Set([training.end, vocabulary.endOfText])];
-  const byName = new Map(learner.tensors.map(({ name }) => [name, learner.collect(name, 'weight')!]));
-  const decoder = engine.decoder(config, (name) => byName.get(name) ?? byName.get('model.embed_tokens.weight')!, {
-    length: config.context,
-    threads: training.learner.threads,
-    engine: training.learner.engine,
-  });
+  const whole = new Map(learner.tensors.map(({ name }) => [name, learner.collect(name, 'weight')!]));
+  const byName = mergeAll(whole, config.lora);
+  const decoder = engine.decoder(
+    mergedConfig(config),
+    (name) => byName.get(name) ?? byName.get('model.embed_tokens.weight')!,
+    {
+      length: config.context,
+      threads: training.learner.threads,
+      engine: training.learner.engine,
+    },
+  );
   const rows = sampling.prompts.map(({ text: prompt, ids }, sequence) => {
     const decode = textStream();
     let text = '';
