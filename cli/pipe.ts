@@ -60,19 +60,23 @@ export async function writeRecord(terminal: Terminal, record: unknown): Promise<
   if (!terminal.stdout.write(`${JSON.stringify(record)}\n`)) await once(terminal.stdout, 'drain');
 }
 
+function checkInput(path: string | undefined): void {
+  if (path === undefined || path === '-' || existsSync(path)) return;
+  throw new GarnerError({
+    what: 'no such file',
+    where: path,
+    hint: 'name a file of JSON lines, or - for standard input',
+    fault: 2,
+  });
+}
+
 /** Answers each record with what `change` makes of it; bad records with their error. Returns the exit code. */
 export async function pipe(
   path: string | undefined,
   terminal: Terminal,
   change: (record: PipeRecord) => unknown,
 ): Promise<number> {
-  if (path !== undefined && path !== '-' && !existsSync(path))
-    throw new GarnerError({
-      what: 'no such file',
-      where: path,
-      hint: 'name a file of JSON lines, or - for standard input',
-      fault: 2,
-    });
+  checkInput(path);
   for await (const record of readRecords(path, terminal)) {
     if (record['error'] !== undefined) await writeRecord(terminal, { id: record.id, error: record['error'] });
     else {
@@ -81,4 +85,52 @@ export async function pipe(
     }
   }
   return 0;
+}
+
+/** How long a pipe waits for more records before it answers those that it has [ms]. */
+const PATIENCE = 20;
+
+/**
+ * The same for work that many records share: `change` gets up to `most` of them, in order, as many as have come; so a program
+ * that writes one line and waits for its answer gets it.
+ */
+export async function pipeMany(
+  path: string | undefined,
+  terminal: Terminal,
+  most: number,
+  change: (records: readonly PipeRecord[]) => readonly unknown[],
+): Promise<number> {
+  checkInput(path);
+  for await (const records of inGroups(readRecords(path, terminal), most)) {
+    const good = records.filter((r) => r['error'] === undefined);
+    const answers = change(good);
+    let next = 0;
+    for (const record of records)
+      await writeRecord(
+        terminal,
+        record['error'] === undefined ? answers[next++] : { id: record.id, error: record['error'] },
+      );
+  }
+  return 0;
+}
+
+async function* inGroups<T>(source: AsyncGenerator<T>, most: number): AsyncGenerator<T[]> {
+  let group: T[] = [];
+  let coming = source.next();
+  for (;;) {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<null>((resolve) => {
+      timer = setTimeout(() => resolve(null), PATIENCE);
+    });
+    const next = group.length === 0 ? await coming : await Promise.race([coming, late]);
+    clearTimeout(timer);
+    if (next !== null && !next.done) {
+      group.push(next.value);
+      coming = source.next();
+      if (group.length < most) continue;
+    }
+    if (group.length > 0) yield group;
+    group = [];
+    if (next?.done) return;
+  }
 }

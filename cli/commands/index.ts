@@ -56,6 +56,14 @@ export const COMMANDS: Record<string, { summary: string; load: () => Promise<{ d
     load: () => import('./plan-tasks.ts'),
   },
   sample: { summary: 'let a trained model write', load: () => import('./sample.ts') },
+  score: {
+    summary: 'judge answers of JSON lines by a reward model: {id, prompt, answer} to {id, reward}',
+    load: () => import('./score.ts'),
+  },
+  card: {
+    summary: 'what a model was trained on, as Markdown: text, filters, licences, stages, losses, cost',
+    load: () => import('./card.ts'),
+  },
   chat: {
     summary: 'talk with a model that was fine-tuned on conversations',
     load: () => import('./chat.ts'),

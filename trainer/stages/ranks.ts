@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { GarnerError } from '../../core/errors.ts';
 import { compiledModule } from '../../core/root.ts';
 import type { Counts, Inputs, TaskContext } from '../../core/stage/index.ts';
+import { originOf, type Origin } from '../card/origin.ts';
 import { alone } from '../collectives/alone.ts';
 import { RankLost, type World } from '../collectives/group.ts';
 import { explainRecorder } from '../collectives/recorder/explain.ts';
@@ -51,6 +52,9 @@ const engine: Engine = { open: openLearner, decoder: openDecoder };
 /** Makes the training that a job asks for. */
 async function prepare(job: TrainingJob, lake: string, inputs: Inputs): Promise<Training> {
   const training = await prepareJob(job, lake, inputs);
+  let origin: Promise<Origin> | undefined;
+  const uses = training.weights === null ? [] : [training.weights];
+  training.origin = () => (origin ??= originOf(lake, inputs, { ...job, uses }));
   const ranks = ranksOf(training.learner.parallel.mesh);
   training.learner.threads = threadsOfRank(job.stage, ranks, job.params.threads);
   return training;
