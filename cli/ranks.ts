@@ -162,7 +162,7 @@ export async function dryRun(recipe: Recipe, lake: string, launch: Launch, termi
 export async function asRank<T>(
   { launch, lake, digest }: { launch: Launch; lake: string; digest: string },
   terminal: Terminal,
-  work: (progress: Progress) => Promise<T>,
+  work: (progress: Progress, signal: AbortSignal) => Promise<T>,
 ): Promise<T | null> {
   const notice = (text: string) => void terminal.stderr.write(`garner: ${text}\n`);
   const options = { launch, settings: launchSettings(), lake, recipe: digest, notice };
@@ -178,14 +178,15 @@ export async function asRank<T>(
     }
     return null;
   }
-  return hostRanks(options, () => {
+  return hostRanks(options, (signal) => {
     const progress = createProgress(terminal.stderr);
-    return work({
+    const told: Progress = {
       ...progress,
       begin(stage, tasks) {
         meetingHere()?.tell(`, which runs the stage ${stage}`);
         progress.begin(stage, tasks);
       },
-    });
+    };
+    return work(told, signal);
   });
 }

@@ -18,6 +18,8 @@ export interface RunArguments extends ExecutorChoice {
   progress?: Progress | undefined;
   /** Trainings run in this process: it is a rank that another launcher has started. */
   trainHere?: boolean | undefined;
+  /** Aborted, with an error, where the run has become vain. */
+  signal?: AbortSignal | undefined;
 }
 
 /**
@@ -61,6 +63,12 @@ export async function runRecipe(args: RunArguments, terminal: Terminal): Promise
     if (workers === 0 && !hearsStops()) endHere(AGAIN);
     executor.stop?.();
   };
+  const giveUp = () => {
+    aborting.abort();
+    void executor.close();
+  };
+  if (args.signal?.aborted) giveUp();
+  args.signal?.addEventListener('abort', giveUp, { once: true });
   process.once('SIGINT', stop);
   for (const signal of STOP_SIGNALS) process.once(signal, stopToGoOn);
   try {
@@ -75,6 +83,7 @@ export async function runRecipe(args: RunArguments, terminal: Terminal): Promise
       signal: aborting.signal,
     });
   } catch (error) {
+    if (args.signal?.aborted) throw args.signal.reason;
     if (toGoOn)
       throw (
         stoppedWell ??
@@ -83,6 +92,7 @@ export async function runRecipe(args: RunArguments, terminal: Terminal): Promise
     if (aborting.signal.aborted) throw new Interrupted('stopped');
     throw error;
   } finally {
+    args.signal?.removeEventListener('abort', giveUp);
     process.off('SIGINT', stop);
     for (const signal of STOP_SIGNALS) process.off(signal, stopToGoOn);
     await executor.close();

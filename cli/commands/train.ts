@@ -72,8 +72,8 @@ export default defineCommand({
     };
     if (launch.ranks === 1) await runRecipe(given, terminal);
     else {
-      const ran = await asRank({ launch, lake, digest: keyOf(recipe) }, terminal, (progress) =>
-        runRecipe({ ...given, progress, trainHere: true }, terminal),
+      const ran = await asRank({ launch, lake, digest: keyOf(recipe) }, terminal, (progress, signal) =>
+        runRecipe({ ...given, progress, signal, trainHere: true }, terminal),
       );
       if (ran === null) return 0;
     }

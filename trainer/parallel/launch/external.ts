@@ -32,12 +32,16 @@ let here: Meeting | null = null;
 /** The meeting that this process holds as rank 0; null where garner starts the ranks itself. */
 export const meetingHere = (): Meeting | null => here;
 
-/** Rank 0, started by another launcher: opens the meeting of all ranks, runs `work` and ends the meeting as that ended. */
-export async function hostRanks<T>(options: ExternalOptions, work: () => Promise<T>): Promise<T> {
+/**
+ * Rank 0, started by another launcher: opens the meeting of all ranks, runs `work` and ends the meeting as that ended. The
+ * signal is aborted where another rank makes the work vain before it is asked anything.
+ */
+export async function hostRanks<T>(options: ExternalOptions, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const { launch, settings, lake, notice } = options;
   const address = addressOf(settings.interface);
   const given = givenSecret();
   const secret = given ?? freshSecret();
+  const vain = new AbortController();
   const meeting = await openMeeting({
     me: memberOf(launch, digests(options.recipe)),
     secret,
@@ -45,16 +49,18 @@ export async function hostRanks<T>(options: ExternalOptions, work: () => Promise
     port: portOf(launch, settings, given),
     patience: settings.arrival,
     notice,
+    trouble: (error) => vain.abort(error),
   });
   let remove: (() => void) | undefined;
   try {
     remove = writeInvitation(lake, launch, { port: meeting.port, secret, address });
     here = meeting;
-    const made = await work();
+    const made = await work(vain.signal);
     await meeting.close();
     leaveHome();
     return made;
-  } catch (error) {
+  } catch (thrown) {
+    const error: unknown = vain.signal.aborted ? vain.signal.reason : thrown;
     await meeting.close(error);
     leaveHome(error);
     throw error;

@@ -21,6 +21,8 @@ export interface MeetingOptions {
   /** So long all ranks have to come, counted from the first question [s]. */
   patience: number;
   notice: (text: string) => void;
+  /** Called when a rank differs or goes while rank 0 is at something else: what it does is in vain. */
+  trouble?: (error: GarnerError) => void;
 }
 
 /** Rank 0's side: where the other ranks come, get their orders and answer. */
@@ -47,6 +49,9 @@ export async function openMeeting(options: MeetingOptions): Promise<Meeting> {
   let status = 'to begin';
   let wrong: GarnerError | null = null;
   let news: () => void = () => {};
+  // A question notices by itself who goes.
+  let busy = 0;
+  let closing = false;
 
   const server = createServer((socket) => {
     if (strangers.size >= STRANGERS) return void socket.destroy();
@@ -59,6 +64,7 @@ export async function openMeeting(options: MeetingOptions): Promise<Meeting> {
         else if (error instanceof GarnerError) {
           wrong ??= error;
           news();
+          options.trouble?.(error);
         }
       })
       .finally(() => strangers.delete(socket));
@@ -78,6 +84,7 @@ export async function openMeeting(options: MeetingOptions): Promise<Meeting> {
     wire.onEnd(() => {
       entry.gone = true;
       news();
+      if (!busy && !closing) void lost(entry).then((error) => options.trouble?.(error));
     });
     wire.send({ wait: status });
     news();
@@ -129,6 +136,7 @@ export async function openMeeting(options: MeetingOptions): Promise<Meeting> {
     async ask(question) {
       const asked = [...guests.values()].toSorted((a, b) => a.member.rank - b.member.rank);
       for (const { wire } of asked) wire.send({ question });
+      busy++;
       return Promise.all(
         asked.map(async (guest) => {
           let said: z.output<typeof reply>;
@@ -142,9 +150,10 @@ export async function openMeeting(options: MeetingOptions): Promise<Meeting> {
           guest.failure = said.failure as Failure;
           throw await lost(guest);
         }),
-      );
+      ).finally(() => void busy--);
     },
     async close(error) {
+      closing = true;
       clearInterval(beat);
       for (const { wire } of guests.values()) {
         wire.send({ end: error === undefined ? null : failureOf(error) });

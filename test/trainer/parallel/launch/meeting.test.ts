@@ -215,6 +215,29 @@ test('a rank that goes before all have come is named', async () => {
   expect((await gathered).message).toContain('rank 1 on host-1 ended');
 });
 
+test('who differs or goes while rank 0 is at something else is told at once; who goes after a good end is not', async () => {
+  const troubles: string[] = [];
+  const trouble = (error: GarnerError) => void troubles.push(error.message);
+  const first = await host(2, { trouble });
+  await guest(first.port, me(1, 2, { digests: { code: 'old', recipe: 'r' } }));
+  const second = await host(3, { trouble });
+  const [one, two] = await Promise.all([1, 2].map((rank) => guest(second.port, me(rank, 3))));
+  one!.close();
+  const third = await host(2, { trouble });
+  const good = await guest(third.port, me(1, 2));
+  await third.gather();
+  await third.close();
+  expect(await good.next()).toBeNull();
+  good.close();
+  two!.close();
+  await sleep(100);
+  expect(troubles.map((t) => t.slice(0, 40))).toEqual([
+    'ranks: the ranks differ in their code: r',
+    'ranks: rank 1 on host-1 ended (its conne',
+    'ranks: rank 2 on host-2 ended (its conne',
+  ]);
+});
+
 test('what differs between many ranks is told by groups', () => {
   const members = Array.from({ length: 9 }, (_, rank) =>
     me(rank, 9, { digests: { code: rank === 4 ? 'old' : 'new' } }),
