@@ -7,7 +7,7 @@ import { markerPath, readMarker, type Output } from '../core/stage/marker.ts';
 import { checkpointsIn } from '../trainer/checkpoint/checkpoint.ts';
 
 /** Stages whose outputs are runs, in the order of the arrow. */
-const TRAINING = ['pretrain', 'finetune', 'reward', 'dpo'];
+export const TRAINING = ['pretrain', 'finetune', 'reward', 'dpo'];
 
 /** The name of a run. */
 export const runName = (run: Output): string => String(run.facts['name']);
@@ -43,12 +43,12 @@ function finishedRuns(lake: string): Output[] {
   return found.toSorted((a, b) => a.time - b.time).map(({ run }) => run);
 }
 
-/** A run by its name or by the beginning of its key; the last one without either. Throws a GarnerError that names the runs there are. */
+/** A run by its name or by the beginning of its key; without either the last one that writes text. Throws a GarnerError that names the runs there are. */
 export function findRun(lake: string, wanted: string | undefined): Output {
   const runs = allRuns(lake);
   const found =
     wanted === undefined
-      ? runs.at(-1)
+      ? runs.findLast((r) => r.stage !== 'reward')
       : (runs.findLast((r) => runName(r) === wanted) ??
         (wanted.length >= 4 ? runs.findLast((r) => r.key.startsWith(wanted)) : undefined));
   if (found) return found;

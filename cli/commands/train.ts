@@ -16,7 +16,7 @@ import { LAKE_FLAG, lakeFor } from '../lake.ts';
 import { loadRecipe, type Recipe } from '../pipeline.ts';
 import { asRank, checkMesh, dryRun, launchFor, RANK_FLAGS, spread } from '../ranks.ts';
 import { runRecipe, wholeNumber } from '../run.ts';
-import { checkpointOf, runName } from '../runs.ts';
+import { checkpointOf, runName, TRAINING } from '../runs.ts';
 import { formatTable, terminalWidth } from '../table.ts';
 
 export default defineCommand({
@@ -77,7 +77,7 @@ export default defineCommand({
       );
       if (ran === null) return 0;
     }
-    const runs = currentOutputs(lake, recipe.name).filter((o) => o.stage === 'pretrain' || o.stage === 'finetune');
+    const runs = currentOutputs(lake, recipe.name).filter((o) => TRAINING.includes(o.stage));
     if (options['json']) {
       for (const run of runs)
         terminal.stdout.write(
@@ -86,7 +86,9 @@ export default defineCommand({
       return 0;
     }
     for (const run of runs) terminal.stdout.write(await aboutRun(lake, run, terminalWidth(terminal)));
-    terminal.stdout.write(`\nLet it write:\n  garner sample ${runName(runs.at(-1)!)} --lake ${lake} --prompt "…"\n`);
+    terminal.stdout.write(
+      `\nLet it write:\n  garner sample ${runName(runs.findLast((r) => r.stage !== 'reward')!)} --lake ${lake} --prompt "…"\n`,
+    );
     return 0;
   },
 });
@@ -125,9 +127,13 @@ interface Facts {
   bits_per_byte: number | null;
 }
 
+/** What the loss is the mean of, where that is not the tokens. */
+const UNITS: Record<string, string> = { reward: 'pair', dpo: 'pair' };
+
 /** A table and the loss curve of a run, as a person sees them. */
 async function aboutRun(lake: string, run: Output, width: number): Promise<string> {
   const facts = run.facts as unknown as Facts;
+  const unit = UNITS[run.stage] ?? 'token';
   const losses: Point[] = [];
   const file = join(lake, run.files.find((f) => f.path.endsWith('steps.parquet'))!.path);
   for await (const rows of readTable([file], stepsTable, { columns: ['step', 'loss'] }))
@@ -138,15 +144,15 @@ async function aboutRun(lake: string, run: Output, width: number): Promise<strin
     ['steps', short(facts.steps)],
     ['trained tokens', short(facts.tokens)],
     ...(rate === null ? [] : [['tokens a second', short(Math.round(rate))]]),
-    ['loss', `${facts.loss.first.toFixed(3)} → ${facts.loss.last.toFixed(3)} nats a token`],
+    ['loss', `${facts.loss.first.toFixed(3)} → ${facts.loss.last.toFixed(3)} nats a ${unit}`],
     ...(facts.validation_loss === null
       ? []
-      : [['validation loss', `${facts.validation_loss.toFixed(3)} nats a token`]]),
+      : [['validation loss', `${facts.validation_loss.toFixed(3)} nats a ${unit}`]]),
     ...(facts.bits_per_byte === null ? [] : [['bits per byte', facts.bits_per_byte.toFixed(3)]]),
     ['checkpoint', relative(process.cwd(), checkpointOf(lake, run))],
   ];
   const curve = drawCurve(losses, Math.min(width, 80), 13);
-  return `\n${formatTable([runName(run), ''], rows, width)}\n\nloss [nats a token] by step\n${curve}\n`;
+  return `\n${formatTable([runName(run), ''], rows, width)}\n\nloss [nats a ${unit}] by step\n${curve}\n`;
 }
 
 /** Median over the steps that this machine timed; null without any. */

@@ -85,6 +85,12 @@ export function openBatchDecoder(config: ModelConfig, weights: WeightOf, options
       what: `a decoder of ${slots} × ${length} tokens, ${rows} a step, cannot be opened`,
       fault: 2,
     });
+  if (config.head === 'score')
+    throw new GarnerError({
+      what: 'a reward model scores answers and writes none',
+      hint: 'name another run; "garner score" asks it for rewards',
+      fault: 2,
+    });
   const engine = openEngine(options.engine, options.threads);
   const t = tensorsOf(config, options);
   const { vocabulary, width } = config;
