@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { AGAIN, GarnerError } from '../core/errors.ts';
 import { keyOf } from '../core/hash.ts';
 import { createProgress, type Progress } from '../core/progress.ts';
@@ -172,7 +173,10 @@ export async function asRank<T>(
       await followRanks(options, answerTraining(launch.rank));
     } catch (error) {
       const told = error instanceof RankZeroEnded || (error instanceof GarnerError && error.fault === AGAIN);
-      throw told ? new Told(error.fault) : error;
+      if (!told) throw error;
+      // A launcher ends all ranks with the first that fails: the one that tells why goes first.
+      await sleep(1000);
+      throw new Told(error.fault);
     } finally {
       unhear();
     }
