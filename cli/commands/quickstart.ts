@@ -1,14 +1,8 @@
 import { createProgress } from '../../core/progress.ts';
-import { openLake } from '../../core/lake/lake.ts';
-import { plan } from '../../core/stage/index.ts';
-import { serveSite } from '../../examples/sample-site/server.ts';
-import { buildSite } from '../../examples/sample-site/site.ts';
 import { wholeNumber } from '../arguments.ts';
 import { defineCommand } from '../command.ts';
-import { STAGES } from '../pipeline.ts';
-import { quickstartRecipe } from '../quickstart.ts';
+import { QUICKSTART, runQuickstart } from '../quickstart.ts';
 import { quickstartReport } from '../report.ts';
-import { runRecipe } from '../run.ts';
 import { terminalWidth } from '../table.ts';
 
 export default defineCommand({
@@ -22,22 +16,17 @@ export default defineCommand({
   examples: ['npm run quickstart'],
   async run(_, options, terminal) {
     const started = performance.now();
-    const lake = await openLake(options['lake'] as string);
-    const { recipe, port } = await quickstartRecipe(lake);
-    const progress = createProgress(terminal.stderr);
-    // A finished crawl needs no site any more.
-    const crawled = plan({ lake, recipe, stages: STAGES, until: 'crawl' })[0]!.units[0]!.reused;
-    const server = crawled ? null : await serveSite(buildSite(1), { port });
-    if (server) progress.notice(`the sample site is served at ${server.url}`);
-    const until = options['until'] as string | undefined;
-    const workers = options['workers'] as number | undefined;
-    try {
-      await runRecipe({ lake, recipe, until, workers, progress }, terminal);
-    } finally {
-      await server?.close();
-    }
+    const lake = await runQuickstart(
+      {
+        lake: options['lake'] as string,
+        until: options['until'] as string | undefined,
+        workers: options['workers'] as number | undefined,
+        progress: createProgress(terminal.stderr),
+      },
+      terminal,
+    );
     terminal.stdout.write(
-      await quickstartReport(lake, recipe.name, (performance.now() - started) / 1000, terminalWidth(terminal)),
+      await quickstartReport(lake, QUICKSTART, (performance.now() - started) / 1000, terminalWidth(terminal)),
     );
     return 0;
   },

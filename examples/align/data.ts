@@ -15,7 +15,7 @@ export type AlignFiles = Record<'sums' | 'conversations' | 'preferences' | 'prom
 
 /** How much is made of what [lines]. */
 const SIZES = {
-  documents: 12_000,
+  documents: 10_000,
   sums: 3000,
   preferences: 3000,
   styles: 1200,
@@ -58,13 +58,17 @@ export function makeAlignFiles(seed: number): AlignFiles {
   };
 }
 
-/** Plain text: lines of sums, one language a document. */
+/** Plain text: lines of sums, one language a document; some stand after their question, so that numbers are copied before they are added. */
 const documents = (pairs: readonly Pair[], random: Random): Line[] =>
   Array.from({ length: SIZES.documents }, (_, i) => ({
     id: `sums-${i}`,
     language: language(i),
     licence: 'https://www.apache.org/licenses/LICENSE-2.0',
-    text: Array.from({ length: LINES }, () => sentence(random.pick(pairs), language(i))).join('\n'),
+    text: Array.from({ length: LINES }, () => {
+      const pair = random.pick(pairs);
+      const said = sentence(pair, language(i));
+      return random.next() < 0.5 ? `${question(pair, language(i))} ${said}` : said;
+    }).join('\n'),
   }));
 
 /** Sums with a sentence or a bare number for an answer, in equal parts; polite refusals; what people wrote, where it is short. */
