@@ -11,6 +11,8 @@ export interface HeldOutPair {
   /** Of both texts [UTF-16 code units]. */
   chosen_length: number;
   rejected_length: number;
+  /** Margin of a logistic regression on tokens that has learned from the same pairs; null where there were too many. */
+  ngrams: number | null;
 }
 
 /** How often a reward model is right on pairs that it has not seen, beside a rule that needs no model. */
@@ -23,6 +25,8 @@ export interface HeldOutReport {
   longer: number;
   /** The same for the better of "longer" and "shorter", chosen part by part with the labels in hand. */
   longer_or_shorter: number;
+  /** The same for a logistic regression on tokens and pairs of tokens; null where none was made. */
+  ngrams: number | null;
   /** accuracy − longer, and its standard error over the pairs. */
   over_longer: number;
   over_longer_error: number;
@@ -57,25 +61,28 @@ function count(pairs: readonly HeldOutPair[]): HeldOutReport {
   const byLength = pairs.map((p) => wins(p.chosen_length, p.rejected_length));
   const difference = right.map((r, i) => r - byLength[i]!);
   const longer = meanOf(byLength);
+  const words = pairs.flatMap((p) => (p.ngrams === null ? [] : [wins(p.ngrams, 0)]));
   return {
     pairs: pairs.length,
     accuracy: meanOf(right),
     standard_error: errorOf(right),
     longer,
     longer_or_shorter: Math.max(longer, 1 - longer),
+    ngrams: words.length === pairs.length ? meanOf(words) : null,
     over_longer: meanOf(difference),
     over_longer_error: errorOf(difference),
     calibration_error: calibrationError(pairs.map((p) => p.chosen - p.rejected)),
   };
 }
 
-/** A report in lines for a terminal of 80 columns. */
+/** A report in lines for a terminal. */
 export function heldOutLines({ parts, ...all }: ReturnType<typeof reportHeldOut>): string[] {
+  const percent = (share: number) => (100 * share).toFixed(1);
   const line = (name: string, r: HeldOutReport) =>
-    `${name}: ${(100 * r.accuracy).toFixed(1)} ± ${(100 * r.standard_error).toFixed(1)} % of ${r.pairs} held-out pairs (longer ${(100 * r.longer).toFixed(1)}, better of longer and shorter ${(100 * r.longer_or_shorter).toFixed(1)}; calibration error ${r.calibration_error.toFixed(3)})`;
+    `${name}: right on ${percent(r.accuracy)} ± ${percent(r.standard_error)} % of ${r.pairs} held-out pairs; "the longer wins" ${percent(r.longer)}, the better of longer and shorter ${percent(r.longer_or_shorter)}${r.ngrams === null ? '' : `, n-grams ${percent(r.ngrams)}`}; calibration error ${r.calibration_error.toFixed(3)}`;
   return [
-    line('accuracy', all),
-    `above "longer wins" by ${(100 * all.over_longer).toFixed(1)} ± ${(100 * all.over_longer_error).toFixed(1)} points (one standard error of the paired difference)`,
+    line('all', all),
+    `above "the longer wins" by ${percent(all.over_longer)} ± ${percent(all.over_longer_error)} points (standard error of the paired difference)`,
     ...(Object.keys(parts).length > 1 ? Object.entries(parts).map(([name, r]) => line(name, r)) : []),
   ];
 }

@@ -2,6 +2,7 @@ import type { Learner } from '../parallel/learner.ts';
 import type { Conclusion, Learned, Measure, Objective } from '../stages/objective.ts';
 import { scorePiece } from './answers.ts';
 import { heldOutLines, reportHeldOut, type HeldOutPair } from './held-out.ts';
+import { ngramMargins } from './ngrams.ts';
 import { dealPrompts, type Pair } from './pairs.ts';
 import { layPieces, sumsOf, sumsOfMany, type PieceShape } from './pieces.ts';
 import { bradleyTerry, calibrationError } from './preference-losses.ts';
@@ -50,6 +51,9 @@ export function coursesOf(
   return [without((part) => part === 0, parts)];
 }
 
+/** Above so many pairs the regression that stands beside would take minutes. */
+const MOST_FOR_NGRAMS = 20_000;
+
 const meanOf = (values: readonly number[]): number =>
   values.reduce((sum, v) => sum + v, 0) / Math.max(1, values.length);
 
@@ -90,6 +94,8 @@ export function rewardObjective(plan: RewardPlan): Objective {
     const scores = sumsOfMany(learner, piecesOf(held), shape);
     const numbers = described(scores);
     const losses = held.map((_, i) => bradleyTerry(scores[i]!, scores[i + held.length]!, { centre }).loss);
+    const words =
+      ends && pairs.length <= MOST_FOR_NGRAMS ? ngramMargins(pairs, courses[course]!, seed) : held.map(() => null);
     const lines = held.map(({ id, source, lengths }, i): HeldOutPair => ({
       id,
       source,
@@ -98,6 +104,7 @@ export function rewardObjective(plan: RewardPlan): Objective {
       rejected: scores[i + held.length]!,
       chosen_length: lengths.chosen,
       rejected_length: lengths.rejected,
+      ngrams: words[i]!,
     }));
     return {
       loss: meanOf(losses),

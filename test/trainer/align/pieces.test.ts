@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { answerPiece, answersTo, scorePiece, type Answer } from '../../../trainer/align/answers.ts';
 import { reportHeldOut, type HeldOutPair } from '../../../trainer/align/held-out.ts';
+import { ngramMargins } from '../../../trainer/align/ngrams.ts';
 import { dealPrompts } from '../../../trainer/align/pairs.ts';
 import { layPieces, placesOf, sumsOf, sumsOfMany, type Piece } from '../../../trainer/align/pieces.ts';
 import { itemStream } from '../../../trainer/align/stream.ts';
@@ -118,6 +119,7 @@ test('held-out pairs are counted against the rule of length, by part', () => {
     rejected: right ? 0 : 1,
     chosen_length: longer ? 2 : 1,
     rejected_length: longer ? 1 : 2,
+    ngrams: longer ? 1 : -1,
   });
   const report = reportHeldOut([
     ...Array.from({ length: 8 }, (_, i) => pair('a', i < 6, i < 2)),
@@ -128,12 +130,26 @@ test('held-out pairs are counted against the rule of length, by part', () => {
     accuracy: 10 / 16,
     longer: 0.5,
     longer_or_shorter: 0.75,
+    ngrams: 0.5,
     over_longer: 2 / 16,
   });
   expect(report.parts['a']).toMatchObject({ accuracy: 0.75, longer: 0.25, longer_or_shorter: 0.75, over_longer: 0.5 });
   // differences of part b: two of the eight are −1, the others 0
   expect(report.parts['b']!.over_longer).toBe(-0.25);
   expect(report.parts['b']!.over_longer_error).toBeCloseTo(Math.sqrt(1.5 / 7 / 8), 12);
+});
+
+test('the regression on n-grams finds which words are preferred', () => {
+  const answer = (ids: number[]) => ({ ids: [0, 0, ...ids], prompt: 2, cut: false });
+  const pairs = Array.from({ length: 40 }, (_, i) => ({
+    chosen: answer([5 + (i % 7), 20, 3]),
+    rejected: answer([5 + ((i * 3) % 7), 21, 3]),
+  }));
+  const all = pairs.map((_, i) => i);
+  const margins = ngramMargins(pairs, { train: all.slice(0, 30), held: all.slice(30) }, 1);
+  expect(margins).toHaveLength(10);
+  expect(margins.every((m) => m > 0)).toBe(true);
+  expect(ngramMargins(pairs, { train: [], held: [1] }, 1)).toEqual([0]);
 });
 
 test('a scalar head is a model for classification to Transformers, comes back as one, and writes no text', () => {
