@@ -117,7 +117,7 @@ test('a card carries snapshot, SQL, filters, duplicates, sources, licences, step
   expect(
     Object.values(card.measured)
       .map((m) => m.steps)
-      .toSorted(),
+      .toSorted((a, b) => a - b),
   ).toEqual([4, 4, 6]);
 });
 
