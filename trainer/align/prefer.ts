@@ -6,15 +6,15 @@ import { askedOf, layPieces, placesOf, sumsOf, sumsOfMany, type Piece, type Piec
 import { k3 } from './policy-losses.ts';
 import { dpo, ipo, type Sloped } from './preference-losses.ts';
 import { keptNumbers } from './reference.ts';
-import { itemStream } from './stream.ts';
+import { itemStream, type Course } from './stream.ts';
 
 export interface PreferPlan {
   loss: 'dpo' | 'ipo';
   beta: number;
   smoothing: number;
   pairs: readonly Pair[];
-  train: readonly number[];
-  held: readonly number[];
+  courses: readonly Course[];
+  /** Of each course [updates]. */
   steps: number;
   /** Pairs of a step. */
   batch: number;
@@ -47,12 +47,15 @@ interface Standing {
 
 /** DPO and IPO: pairs against the model that the run began with, whose log-probabilities are worked out once. */
 export function preferObjective(plan: PreferPlan): Objective {
-  const { pairs, train, held, steps, batch, beta, shape } = plan;
-  const stream = itemStream(train, batch, plan.seed);
+  const { pairs, courses, steps, batch, beta, shape } = plan;
+  const within = (step: number) => ((step - 1) % steps) + 1;
+  const courseAt = (step: number) => Math.floor((step - 1) / steps);
+  const streams = courses.map(({ train }) => itemStream(train, batch, plan.seed));
   const pieces = piecesOf(pairs);
   const asked = pieces.map(askedOf);
   let reference: Float64Array = new Float64Array(0);
-  let heldPlaces: Float64Array[] = [];
+  /** Token by token, of each pair that is ever held out: of its chosen and its rejected answer. */
+  const heldPlaces = new Map<number, [Float64Array, Float64Array]>();
 
   /** From −ln p of pair i's answers. */
   function standing(i: number, chosen: number, rejected: number): Standing {
@@ -85,31 +88,24 @@ export function preferObjective(plan: PreferPlan): Objective {
     };
   }
 
-  const heldLaid = () => layPieces(piecesOf(held.map((i) => pairs[i]!)), shape);
-
   return {
     journals: ['held-out'],
+    within,
     async begin({ learner, world, scratch }) {
       const kept = { scratch, world };
       reference = await keptNumbers(kept, 'reference.f64', pieces.length, () => sumsOfMany(learner, pieces, shape));
+      const held = [...new Set(courses.flatMap((c) => c.held))];
       if (held.length === 0) return;
-      const laid = heldLaid();
+      const laid = layPieces(piecesOf(held.map((i) => pairs[i]!)), shape);
       const size = laid.pieces.reduce((n, p) => n + p.tokens.length, 0);
-      const flat = await keptNumbers(kept, 'reference-places.f64', size, () => {
-        const all = new Float64Array(size);
-        let at = 0;
-        for (const values of placesOf(learner, laid)) {
-          all.set(values, at);
-          at += values.length;
-        }
-        return all;
-      });
+      const flat = await keptNumbers(kept, 'reference-places.f64', size, () => joined(placesOf(learner, laid)));
       let at = 0;
-      heldPlaces = laid.pieces.map(({ tokens }) => flat.subarray(at, (at += tokens.length)));
+      const places = laid.pieces.map(({ tokens }) => flat.subarray(at, (at += tokens.length)));
+      held.forEach((i, p) => heldPlaces.set(i, [places[p]!, places[p + held.length]!]));
     },
 
     learn(step, learner: Learner): Learned {
-      const mine = stream(step);
+      const mine = streams[courseAt(step)]!(within(step));
       const laid = layPieces(piecesOf(mine.map((i) => pairs[i]!)), shape);
       const sums = sumsOf(learner, laid);
       const found = mine.map((i, at) => standing(i, sums[at]!, sums[at + batch]!));
@@ -121,24 +117,28 @@ export function preferObjective(plan: PreferPlan): Objective {
     },
 
     measure(step, learner: Learner): Measure | null {
-      if (held.length === 0 || !(step % plan.validateEvery === 0 || step === steps)) return null;
-      const places = placesOf(learner, heldLaid());
+      const { held } = courses[courseAt(step)]!;
+      const ends = within(step) === steps;
+      if (held.length === 0 || !(ends || (courses.length === 1 && step % plan.validateEvery === 0))) return null;
+      const places = placesOf(learner, layPieces(piecesOf(held.map((i) => pairs[i]!)), shape));
       const sums = places.map((values) => values.reduce((a, b) => a + b, 0));
       const found = held.map((i, at) => standing(i, sums[at]!, sums[at + held.length]!));
       const lines = held.map((i, at) => ({
         id: pairs[i]!.id,
         source: pairs[i]!.source,
+        fold: courseAt(step),
         chosen_reward: found[at]!.chosenReward,
         rejected_reward: found[at]!.rejectedReward,
         chosen_log_probability: found[at]!.chosen,
         rejected_log_probability: found[at]!.rejected,
       }));
-      const numbers = { ...described(found, held), kl: klOnData(places, heldPlaces) };
+      const before = [0, 1].flatMap((side) => held.map((i) => heldPlaces.get(i)![side]!));
+      const numbers = { ...described(found, held), kl: klOnData(places, before) };
       return {
         loss: meanOf(found.map((f) => f.loss)),
         bitsPerByte: null,
         metrics: Object.fromEntries(Object.entries(numbers).map(([name, value]) => [`held_out_${name}`, value])),
-        ...(step === steps && { lines: { 'held-out': lines } }),
+        ...(ends && { lines: { 'held-out': lines } }),
       };
     },
 
@@ -153,6 +153,16 @@ export function preferObjective(plan: PreferPlan): Objective {
 function klOnData(now: readonly Float64Array[], reference: readonly Float64Array[]): number {
   // The data stands in for samples of the reference: so its log-probability is the first.
   return meanOf(now.map((values, p) => values.reduce((sum, v, i) => sum + k3(-reference[p]![i]!, -v), 0)));
+}
+
+function joined(lists: readonly Float64Array[]): Float64Array {
+  const all = new Float64Array(lists.reduce((n, l) => n + l.length, 0));
+  let at = 0;
+  for (const list of lists) {
+    all.set(list, at);
+    at += list.length;
+  }
+  return all;
 }
 
 const compared = (a: number, b: number): number => (a > b ? 1 : a === b ? 0.5 : 0);

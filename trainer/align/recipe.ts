@@ -81,6 +81,14 @@ export const dpoSection = z.strictObject({
   ),
   loss: z.enum(['dpo', 'ipo', 'kto']).default('dpo').describe('which loss'),
   beta: z.number().positive().default(0.1).describe('how dear it is to leave the reference model'),
+  folds: z
+    .int()
+    .min(2)
+    .max(20)
+    .optional()
+    .describe(
+      'dpo, ipo: trains so many models, each of which holds out its share of the prompts, then one on all pairs',
+    ),
   smoothing: z.number().min(0).lt(0.5).default(0).describe('dpo: share of the labels that is believed wrong'),
   weights: z
     .strictObject({

@@ -3,16 +3,10 @@ import type { Conclusion, Learned, Measure, Objective } from '../stages/objectiv
 import { scorePiece } from './answers.ts';
 import { heldOutLines, reportHeldOut, type HeldOutPair } from './held-out.ts';
 import { ngramMargins } from './ngrams.ts';
-import { dealPrompts, type Pair } from './pairs.ts';
+import type { Pair } from './pairs.ts';
 import { layPieces, sumsOf, sumsOfMany, type PieceShape } from './pieces.ts';
 import { bradleyTerry, calibrationError } from './preference-losses.ts';
-import { itemStream } from './stream.ts';
-
-/** A part of a run that begins with the first weights: what it learns from, and what it is measured on. */
-interface Course {
-  train: number[];
-  held: number[];
-}
+import { itemStream, type Course } from './stream.ts';
 
 export interface RewardPlan {
   pairs: readonly Pair[];
@@ -26,29 +20,6 @@ export interface RewardPlan {
   centre: number;
   validateEvery: number;
   shape: PieceShape;
-}
-
-/**
- * With folds: one course for each, which holds it out, then one on all pairs, whose model stays. Without: one course that holds a
- * share of the prompts out.
- */
-export function coursesOf(
-  pairs: readonly Pair[],
-  { folds, share, seed }: { folds: number; share: number; seed: number },
-): Course[] {
-  const all = pairs.map((_, i) => i);
-  const without = (held: (part: number) => boolean, parts: number): Course => {
-    const dealt = dealPrompts(pairs, parts, seed);
-    return { train: all.filter((i) => !held(dealt[i]!)), held: all.filter((i) => held(dealt[i]!)) };
-  };
-  if (folds > 1)
-    return [
-      ...Array.from({ length: folds }, (_, fold) => without((part) => part === fold, folds)),
-      { train: all, held: [] },
-    ];
-  if (share === 0) return [{ train: all, held: [] }];
-  const parts = Math.max(2, Math.round(1 / share));
-  return [without((part) => part === 0, parts)];
 }
 
 /** Above so many pairs the regression that stands beside would take minutes. */

@@ -2,9 +2,10 @@ import type { Inputs } from '../../core/stage/index.ts';
 import { GarnerError } from '../../core/errors.ts';
 import { answerPiece } from '../align/answers.ts';
 import { ktoObjective } from '../align/kto.ts';
-import { dealPrompts, readLabelled, readPairs } from '../align/pairs.ts';
+import { readLabelled, readPairs } from '../align/pairs.ts';
 import { preferObjective } from '../align/prefer.ts';
 import type { DpoSection } from '../align/recipe.ts';
+import { coursesOf, type Course } from '../align/stream.ts';
 import { isRefusal, preferenceOf, unpairedOf, type Place } from '../data/shapes.ts';
 import type { Objective } from './objective.ts';
 import { stepsOf } from './plan.ts';
@@ -23,10 +24,11 @@ export async function prepareDpo(lake: string, p: DpoParams, inputs: Inputs): Pr
   const { config, vocabulary, chat } = base;
   const sequence = p.sequence ?? config.context;
   const read = p.loss === 'kto' ? await labelled(p, base, sequence) : await paired(p, base, sequence);
-  const { train, held } = read;
-  const steps = stepsOf(p, { batch: p.batch, sequence, count: train.length, epochs: 1 });
+  const { courses } = read;
+  const most = Math.max(...courses.map((c) => c.train.length));
+  const steps = stepsOf(p, { batch: p.batch, sequence, count: most, epochs: 1 });
   const planned = planPacked('dpo', p, config, {
-    steps,
+    steps: steps * courses.length,
     course: steps,
     sequence,
     tokens: read.tokens,
@@ -38,8 +40,6 @@ export async function prepareDpo(lake: string, p: DpoParams, inputs: Inputs): Pr
     learner: planned.learner,
     objective: read.objective({
       beta: p.beta,
-      train,
-      held,
       steps,
       batch: p.batch,
       seed: p.seed,
@@ -62,7 +62,7 @@ export async function prepareDpo(lake: string, p: DpoParams, inputs: Inputs): Pr
     end: chat.end,
     beside: base.beside,
     found: {
-      counts: { ...read.counts, train: train.length, held_out: held.length, cut: read.cut },
+      counts: { ...read.counts, held_out: courses.reduce((sum, c) => sum + c.held.length, 0), cut: read.cut },
       notices: dataNotices(p.data, read, sequence),
     },
   };
@@ -71,8 +71,6 @@ export async function prepareDpo(lake: string, p: DpoParams, inputs: Inputs): Pr
 /** What both losses of the plan share. */
 interface Shared {
   beta: number;
-  train: readonly number[];
-  held: readonly number[];
   steps: number;
   batch: number;
   seed: number;
@@ -82,8 +80,7 @@ interface Shared {
 
 /** Data that has been read, and the objective over it. */
 interface Found {
-  train: number[];
-  held: number[];
+  courses: Course[];
   refused: Record<string, number>;
   cut: number;
   /** Of a sample, about. */
@@ -101,19 +98,19 @@ async function paired(p: DpoParams, { chat, vocabulary }: Base, sequence: number
     sequence,
   );
   const pairs = read.items;
-  const sides = split(pairs, p);
+  const courses = coursesOf(pairs, { folds: p.folds ?? 1, share: p.validation.share, seed: p.seed });
   return {
     ...read,
-    ...sides,
+    courses,
     tokens:
       pairs.reduce((sum, { chosen, rejected }) => sum + chosen.ids.length + rejected.ids.length, 0) / pairs.length,
     counts: { pairs: pairs.length, refused: countOf(read.refused) },
     prompts: shown(
-      (sides.held.length > 0 ? sides.held : sides.train).map((i) => pairs[i]!.chosen),
+      shownOf(courses).map((i) => pairs[i]!.chosen),
       vocabulary,
     ),
     objective: (shared) =>
-      preferObjective({ ...shared, pairs, loss: p.loss === 'ipo' ? 'ipo' : 'dpo', smoothing: p.smoothing }),
+      preferObjective({ ...shared, pairs, courses, loss: p.loss === 'ipo' ? 'ipo' : 'dpo', smoothing: p.smoothing }),
   };
 }
 
@@ -136,32 +133,26 @@ async function labelled(p: DpoParams, { chat, vocabulary }: Base, sequence: numb
     sequence,
   );
   const answers = read.items;
-  const sides = split(answers, p);
+  if (p.folds !== undefined)
+    throw new GarnerError({ what: 'kto with folds', where: 'dpo.folds', hint: 'folds are for pairs', fault: 2 });
+  const courses = coursesOf(answers, { folds: 1, share: p.validation.share, seed: p.seed });
   return {
     ...read,
-    ...sides,
+    courses,
     tokens: answers.reduce((sum, { answer }) => sum + answerPiece(answer).tokens.length, 0) / answers.length,
     counts: { answers: answers.length, good: answers.filter((a) => a.good).length, refused: countOf(read.refused) },
     prompts: shown(
-      (sides.held.length > 0 ? sides.held : sides.train).map((i) => answers[i]!.answer),
+      shownOf(courses).map((i) => answers[i]!.answer),
       vocabulary,
     ),
-    objective: (shared) => ktoObjective({ ...shared, answers, weights: p.weights }),
+    objective: (shared) => ktoObjective({ ...shared, ...courses[0]!, answers, weights: p.weights }),
   };
 }
 
 const countOf = (refused: Record<string, number>) => Object.values(refused).reduce((a, b) => a + b, 0);
 
-/** Holds a share of the prompts out. */
-function split(
-  items: readonly { source: string; prompt: string }[],
-  p: DpoParams,
-): { train: number[]; held: number[] } {
-  const all = items.map((_, i) => i);
-  if (p.validation.share === 0) return { train: all, held: [] };
-  const dealt = dealPrompts(items, Math.max(2, Math.round(1 / p.validation.share)), p.seed);
-  return { train: all.filter((i) => dealt[i] !== 0), held: all.filter((i) => dealt[i] === 0) };
-}
+/** Items whose prompts are shown: such as are held out, where any are. */
+const shownOf = ([first]: readonly Course[]): number[] => (first!.held.length > 0 ? first!.held : first!.train);
 
 /** Different prompts, as they stand before an answer. */
 function shown(answers: readonly { ids: number[]; prompt: number }[], vocabulary: Base['vocabulary']) {

@@ -1,6 +1,7 @@
 import { readPairs } from '../align/pairs.ts';
 import type { RewardSection } from '../align/recipe.ts';
-import { coursesOf, rewardObjective } from '../align/reward.ts';
+import { rewardObjective } from '../align/reward.ts';
+import { coursesOf } from '../align/stream.ts';
 import type { Inputs } from '../../core/stage/index.ts';
 import { preferenceOf } from '../data/shapes.ts';
 import { scoring } from '../model/config.ts';

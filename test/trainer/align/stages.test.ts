@@ -198,6 +198,16 @@ test('DPO begins at ln 2, IPO at 1/(4β²), KTO at ½; margins rise on prompts t
   }
 });
 
+test('DPO with folds holds every pair out once, and each fold begins at ln 2', async () => {
+  const { rows, run, context } = await runStage(dpo, 'dpo-folds', dpoOf({ steps: 4, folds: 2 }));
+  expect(rows).toHaveLength(12);
+  for (const first of [0, 4, 8]) expect(rows[first]!.loss).toBeCloseTo(Math.LN2, 6);
+  const held = linesOf<{ id: string }>(join(run, 'held-out.jsonl'));
+  expect(held.map((h) => h.id).toSorted()).toEqual(pairs.map((p) => p.id).toSorted());
+  expect(context.saidFacts['held_out']).toMatchObject({ pairs: 60 });
+  await expect(runStage(dpo, 'kto-folds', dpoOf({ loss: 'kto', folds: 2 }))).rejects.toThrow('kto with folds');
+});
+
 test('half a pair, an empty answer and a tool call are counted and named; nothing else is lost', async () => {
   const bad = join(root, 'bad.jsonl');
   const lines = [
