@@ -1,6 +1,6 @@
-import { basename } from 'node:path';
+import { basename, join } from 'node:path';
 import { linesOf, readBytes } from '../../core/files.ts';
-import type { Inputs } from '../../core/stage/index.ts';
+import { only, type Inputs } from '../../core/stage/index.ts';
 import { corpusOf } from './corpus.ts';
 import { readCard, type DataFileShare, type ModelCard } from './card.ts';
 
@@ -11,18 +11,18 @@ export type Origin = Pick<ModelCard, 'stage' | 'settings' | 'corpus' | 'files' |
 interface Described {
   stage: string;
   params: object;
-  /** Checkpoints whose weights or scores it uses. */
-  uses: readonly string[];
+  /** Checkpoint whose weights it starts from; null for weights from the seed. */
+  weights: string | null;
 }
 
 /** Settings that change no result, or stand elsewhere in a card. */
 const ELSEWHERE = ['name', 'data', 'prompts', 'threads', 'ranks', 'parallel', 'checkpoint', 'sample'];
 
 /** What a training comes from. The corpus stands on the card of the model that has read it, and on no later one again. */
-export async function originOf(lake: string, inputs: Inputs, { stage, params, uses }: Described): Promise<Origin> {
+export async function originOf(lake: string, inputs: Inputs, { stage, params, weights }: Described): Promise<Origin> {
   const parents: Record<string, ModelCard> = {};
-  for (const checkpoint of uses) {
-    const card = readCard(checkpoint);
+  for (const checkpoint of [weights, rewardModelOf(lake, inputs, params)]) {
+    const card = checkpoint === null ? null : readCard(checkpoint);
     if (card) parents[card.stage] = card;
   }
   const settings = Object.fromEntries(Object.entries(params).filter(([name]) => !ELSEWHERE.includes(name)));
@@ -42,6 +42,13 @@ export async function originOf(lake: string, inputs: Inputs, { stage, params, us
 interface DataFile {
   path: string;
   sha256: string;
+}
+
+/** The checkpoint whose scores are among the rewards of a training. */
+function rewardModelOf(lake: string, inputs: Inputs, params: { rewards?: readonly { name: string }[] }): string | null {
+  if (!params.rewards?.some((r) => r.name === 'model')) return null;
+  const checkpoint = only(inputs, 'reward')?.facts['checkpoint'];
+  return typeof checkpoint === 'string' ? join(lake, checkpoint) : null;
 }
 
 /** Longer lines are counted and not read [bytes]. */

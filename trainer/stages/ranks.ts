@@ -53,8 +53,8 @@ const engine: Engine = { open: openLearner, decoder: openDecoder };
 async function prepare(job: TrainingJob, lake: string, inputs: Inputs): Promise<Training> {
   const training = await prepareJob(job, lake, inputs);
   let origin: Promise<Origin> | undefined;
-  const uses = training.weights === null ? [] : [training.weights];
-  training.origin = () => (origin ??= originOf(lake, inputs, { ...job, uses }));
+  const { weights } = training;
+  training.origin = () => (origin ??= originOf(lake, inputs, { ...job, weights }));
   const ranks = ranksOf(training.learner.parallel.mesh);
   training.learner.threads = threadsOfRank(job.stage, ranks, job.params.threads);
   return training;
