@@ -25,11 +25,15 @@ export async function originOf(lake: string, inputs: Inputs, { stage, params, we
     const card = checkpoint === null ? null : readCard(checkpoint);
     if (card) parents[card.stage] = card;
   }
-  const settings = Object.fromEntries(Object.entries(params).filter(([name]) => !ELSEWHERE.includes(name)));
+  const settings = Object.fromEntries(
+    Object.entries(params)
+      .filter(([name]) => !ELSEWHERE.includes(name))
+      .map(([name, value]) => [name, isFile(value) ? { name: basename(value.path), sha256: value.sha256 } : value]),
+  );
   const named = Object.entries(params)
     .filter(([name]) => name === 'data' || name === 'prompts')
     .flatMap(([, value]) => [value as unknown].flat())
-    .filter((v): v is DataFile => typeof (v as Partial<DataFile> | null)?.sha256 === 'string');
+    .filter(isFile);
   return {
     stage,
     settings,
@@ -50,6 +54,11 @@ function rewardModelOf(lake: string, inputs: Inputs, params: { rewards?: readonl
   const checkpoint = only(inputs, 'reward')?.facts['checkpoint'];
   return typeof checkpoint === 'string' ? join(lake, checkpoint) : null;
 }
+
+/** A file or folder by path and content; a card says its name, and nothing of the machine. */
+const isFile = (value: unknown): value is DataFile =>
+  typeof (value as Partial<DataFile> | null)?.sha256 === 'string' &&
+  typeof (value as Partial<DataFile> | null)?.path === 'string';
 
 /** Longer lines are counted and not read [bytes]. */
 const LONGEST_LINE = 4 << 20;
