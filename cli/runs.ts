@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { GarnerError, nearest } from '../core/errors.ts';
 import { currentOutputs, recipeManifests } from '../core/lake/lake.ts';
 import { recipeManifestPath } from '../core/lake/layout.ts';
@@ -7,7 +7,7 @@ import { markerPath, readMarker, type Output } from '../core/stage/marker.ts';
 import { checkpointsIn } from '../trainer/checkpoint/checkpoint.ts';
 
 /** Stages whose outputs are runs, in the order of the arrow. */
-export const TRAINING = ['pretrain', 'finetune', 'reward', 'dpo'];
+export const TRAINING = ['pretrain', 'finetune', 'reward', 'dpo', 'grpo'];
 
 /** The name of a run. */
 export const runName = (run: Output): string => String(run.facts['name']);
@@ -65,10 +65,12 @@ export function findRun(lake: string, wanted: string | undefined): Output {
   });
 }
 
-/** The folder of a run's last checkpoint, or of the one at a step. */
+/** The folder of a run's checkpoint (the last one, or the best where it chose one), or of the one at a step. */
 export function checkpointOf(lake: string, run: Output, step?: number): string {
   const kept = checkpointsIn(join(lake, 'runs', run.key, 'checkpoints'));
-  const found = step === undefined ? kept.at(-1) : kept.find((c) => c.step === step);
+  const chosen = run.facts['checkpoint'];
+  const best = kept.find((c) => typeof chosen === 'string' && chosen.endsWith(`/${basename(c.path)}`));
+  const found = step === undefined ? (best ?? kept.at(-1)) : kept.find((c) => c.step === step);
   if (found) return found.path;
   throw new GarnerError({
     what: step === undefined ? 'the run has no checkpoint' : `the run has no checkpoint at step ${step}`,

@@ -1,6 +1,7 @@
 import type { Inputs } from '../../core/stage/index.ts';
 import { prepareDpo, type DpoParams } from './prepare-dpo.ts';
 import { prepareFinetune, type FinetuneParams } from './prepare-finetune.ts';
+import { prepareGrpo, type GrpoParams } from './prepare-grpo.ts';
 import { preparePretrain, type PretrainParams } from './prepare-pretrain.ts';
 import { prepareReward, type RewardParams } from './prepare-reward.ts';
 import type { Training } from './training.ts';
@@ -10,7 +11,8 @@ export type TrainingJob =
   | { stage: 'pretrain'; params: PretrainParams }
   | { stage: 'finetune'; params: FinetuneParams }
   | { stage: 'reward'; params: RewardParams }
-  | { stage: 'dpo'; params: DpoParams };
+  | { stage: 'dpo'; params: DpoParams }
+  | { stage: 'grpo'; params: GrpoParams };
 
 /** Makes the training that a job asks for; alike on every rank. */
 export function prepareJob(job: TrainingJob, lake: string, inputs: Inputs): Promise<Training> {
@@ -23,5 +25,7 @@ export function prepareJob(job: TrainingJob, lake: string, inputs: Inputs): Prom
       return prepareReward(lake, job.params, inputs);
     case 'dpo':
       return prepareDpo(lake, job.params, inputs);
+    case 'grpo':
+      return prepareGrpo(lake, job.params, inputs);
   }
 }
