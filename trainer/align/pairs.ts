@@ -2,8 +2,8 @@ import { GarnerError } from '../../core/errors.ts';
 import { keyOf } from '../../core/hash.ts';
 import type { Preference, Unpaired } from '../../core/records/index.ts';
 import type { ChatTemplate } from '../chat/template.ts';
-import { readAllShaped } from '../data/read.ts';
-import type { Place, Shaped } from '../data/shapes.ts';
+import { readAllShaped, type Refused } from '../data/read.ts';
+import { isRefusal, type Place, type Shaped } from '../data/shapes.ts';
 import { permutation } from '../loader/permutation.ts';
 import { answersTo, promptRefusal, type Answer } from './answers.ts';
 
@@ -23,6 +23,8 @@ export interface Pair {
 export interface Read<T> {
   items: T[];
   refused: Record<string, number>;
+  /** The same one by one. */
+  out: Refused[];
   /** Of which something was cut. */
   cut: number;
 }
@@ -33,16 +35,24 @@ async function readItems<R extends object, T extends object>(
   shape: (value: unknown, place: Place) => Shaped<R>,
   make: (record: R) => T | string,
   what: string,
-): Promise<{ items: T[]; refused: Record<string, number> }> {
+): Promise<Omit<Read<T>, 'cut'>> {
   const items: T[] = [];
   const refused: Record<string, number> = {};
-  const refuse = (reason: string) => (refused[reason] = (refused[reason] ?? 0) + 1);
+  const out: Refused[] = [];
+  const refuse = (location: string, reason: string) => {
+    refused[reason] = (refused[reason] ?? 0) + 1;
+    out.push({ location, reason });
+  };
+  const placed = (value: unknown, place: Place): Shaped<{ record: R; location: string }> => {
+    const found = shape(value, place);
+    return isRefusal(found) ? found : { record: found, location: place.location };
+  };
   for (const file of files) {
-    const read = await readAllShaped(file, shape);
-    for (const { reason } of read.refused) refuse(reason);
-    for (const record of read.records) {
+    const read = await readAllShaped(file, placed);
+    for (const { location, reason } of read.refused) refuse(location, reason);
+    for (const { record, location } of read.records) {
       const made = make(record);
-      if (typeof made === 'string') refuse(made);
+      if (typeof made === 'string') refuse(location, made);
       else items.push(made);
     }
   }
@@ -53,7 +63,7 @@ async function readItems<R extends object, T extends object>(
       hint: 'the shapes of TRL’s data sets are read: {prompt, chosen, rejected} or {prompt, completion, label}',
       fault: 2,
     });
-  return { items, refused };
+  return { items, refused, out };
 }
 
 /** `half_a_pair 2, no_prompt 1` */
@@ -70,7 +80,7 @@ export async function readPairs(
   chat: ChatTemplate,
   room: number,
 ): Promise<Read<Pair>> {
-  const { items, refused } = await readItems(
+  const { items, ...left } = await readItems(
     files,
     shape,
     ({ id, source, prompt, chosen, rejected }): Pair | string => {
@@ -83,7 +93,7 @@ export async function readPairs(
     },
     'a preference pair',
   );
-  return { items, refused, cut: items.filter((p) => p.chosen.cut || p.rejected.cut).length };
+  return { items, ...left, cut: items.filter((p) => p.chosen.cut || p.rejected.cut).length };
 }
 
 /** An answer with a label, as a model reads it. */
@@ -102,7 +112,7 @@ export async function readLabelled(
   chat: ChatTemplate,
   room: number,
 ): Promise<Read<Labelled>> {
-  const { items, refused } = await readItems(
+  const { items, ...left } = await readItems(
     files,
     shape,
     (record): { all: Labelled[] } | string => {
@@ -127,7 +137,7 @@ export async function readLabelled(
     'an answer with a label',
   );
   const all = items.flatMap((i) => i.all);
-  return { items: all, refused, cut: all.filter((a) => a.answer.cut).length };
+  return { items: all, ...left, cut: all.filter((a) => a.answer.cut).length };
 }
 
 /**

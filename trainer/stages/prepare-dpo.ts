@@ -6,6 +6,7 @@ import { readLabelled, readPairs } from '../align/pairs.ts';
 import { preferObjective } from '../align/prefer.ts';
 import type { DpoSection } from '../align/recipe.ts';
 import { coursesOf, type Course } from '../align/stream.ts';
+import { refusalDecision, type Refused } from '../data/read.ts';
 import { isRefusal, preferenceOf, unpairedOf, type Place } from '../data/shapes.ts';
 import type { Objective } from './objective.ts';
 import { stepsOf } from './plan.ts';
@@ -64,6 +65,7 @@ export async function prepareDpo(lake: string, p: DpoParams, inputs: Inputs): Pr
     found: {
       counts: { ...read.counts, held_out: courses.reduce((sum, c) => sum + c.held.length, 0), cut: read.cut },
       notices: dataNotices(p.data, read, sequence),
+      decisions: read.out.map((r) => refusalDecision('dpo', r)),
     },
   };
 }
@@ -82,6 +84,7 @@ interface Shared {
 interface Found {
   courses: Course[];
   refused: Record<string, number>;
+  out: Refused[];
   cut: number;
   /** Of a sample, about. */
   tokens: number;

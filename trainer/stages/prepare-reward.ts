@@ -3,6 +3,7 @@ import type { RewardSection } from '../align/recipe.ts';
 import { rewardObjective } from '../align/reward.ts';
 import { coursesOf } from '../align/stream.ts';
 import type { Inputs } from '../../core/stage/index.ts';
+import { refusalDecision } from '../data/read.ts';
 import { preferenceOf } from '../data/shapes.ts';
 import { scoring } from '../model/config.ts';
 import { stepsOf } from './plan.ts';
@@ -64,6 +65,7 @@ export async function prepareReward(lake: string, p: RewardParams, inputs: Input
         cut: read.cut,
       },
       notices: dataNotices(p.data, read, sequence),
+      decisions: read.out.map((r) => refusalDecision('reward', r)),
     },
   };
 }
