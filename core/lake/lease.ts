@@ -22,7 +22,7 @@ import { compiledModule } from '../root.ts';
 /** The file that says who holds a folder. */
 const NAME = '.lease';
 /** How often a holder shows that it lives, and how long it may be silent before another takes its place [ms]. */
-export const RENEW_MS = 4_000;
+const RENEW_MS = 4_000;
 export const SILENT_MS = 60_000;
 /** A step from the claim to the place of a silent holder must be quick, or be given up [ms]. */
 const CLAIM_MS = 10_000;
