@@ -7,6 +7,10 @@ export const COMMANDS: Record<string, { summary: string; load: () => Promise<{ d
     summary: 'serve the sample site and run the whole arrow on it, in about two minutes',
     load: () => import('./quickstart.ts'),
   },
+  align: {
+    summary: 'the whole ladder on made sums: fine-tuning, reward model, DPO, GRPO; about ten minutes',
+    load: () => import('./align.ts'),
+  },
   run: { summary: 'run a recipe: make what is missing, reuse what is there', load: () => import('./run.ts') },
   status: { summary: 'what is done, running and stale on a lake', load: () => import('./status.ts') },
   task: {
