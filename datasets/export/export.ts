@@ -1,10 +1,10 @@
-import { createReadStream, writeFileSync } from 'node:fs';
-import { join, relative, resolve } from 'node:path';
+import { createReadStream, realpathSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import { GarnerError } from '../../core/errors.ts';
 import { keyOf } from '../../core/hash.ts';
 import { short } from '../../core/progress.ts';
 import { dependencyVersion, garnerVersion } from '../../core/root.ts';
-import { isWhole, MANIFEST, openStaging, standingExport, type Staging } from './folder.ts';
+import { exportFolder, isWhole, MANIFEST, openStaging, standingExport, type Staging } from './folder.ts';
 import { formatOf, isTable, type FormatName } from './formats.ts';
 import { readSnapshot, repeated, snapshotFiles, type Snapshot } from './snapshot.ts';
 import { copyTable, type TableFormat } from './tables.ts';
@@ -82,7 +82,8 @@ export async function exportSnapshot(options: ExportOptions): Promise<ExportRepo
     shardBytes: options.shardBytes,
     duckdb: dependencyVersion('@duckdb/node-api'),
   });
-  const way = relative(snapshot.lake, resolve(out));
+  const folder = exportFolder(out);
+  const way = relative(realpathSync(snapshot.lake), folder);
   if (way !== '..' && !way.startsWith('../'))
     throw new GarnerError({
       what: 'the folder lies in the lake',
@@ -90,7 +91,7 @@ export async function exportSnapshot(options: ExportOptions): Promise<ExportRepo
       hint: 'choose a place outside',
       fault: 2,
     });
-  const standing = standingExport(out);
+  const standing = standingExport(folder);
   if (standing && standing.key !== key)
     throw new GarnerError({
       what: 'another export stands there',
@@ -98,8 +99,8 @@ export async function exportSnapshot(options: ExportOptions): Promise<ExportRepo
       hint: 'choose another folder with --out DIR, or remove that one',
       fault: 2,
     });
-  if (standing && isWhole(out, standing)) return { manifest: standing as unknown as ExportManifest, reused: true };
-  const staging = openStaging(out);
+  if (standing && isWhole(folder, standing)) return { manifest: standing as unknown as ExportManifest, reused: true };
+  const staging = openStaging(folder);
   try {
     const splits = isTable(format)
       ? await copyTables(staging, options)

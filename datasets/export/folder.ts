@@ -1,4 +1,15 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, statSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { hostname } from 'node:os';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { explainSystemError, GarnerError } from '../../core/errors.ts';
@@ -28,6 +39,21 @@ export interface Standing {
 }
 
 /**
+ * The folder that `out` names, absolute, links followed: a rename would put itself in a link's place. Throws a GarnerError
+ * where a link leads nowhere.
+ */
+export function exportFolder(out: string): string {
+  const full = resolve(out);
+  try {
+    if (existsSync(full)) return realpathSync(full);
+    if (!lstatSync(full, { throwIfNoEntry: false })) return join(exportFolder(dirname(full)), basename(full));
+  } catch (error) {
+    throw explainSystemError(error, full);
+  }
+  throw new GarnerError({ what: 'a link to nothing', where: out, hint: 'name a folder with --out', fault: 2 });
+}
+
+/**
  * What stands in a folder: null where it is absent or empty. Throws a GarnerError where it holds anything else than an
  * export of garner's and nothing more.
  */
@@ -35,12 +61,15 @@ export function standingExport(out: string): Standing | null {
   if (!existsSync(out)) return null;
   if (!statSync(out).isDirectory())
     throw new GarnerError({ what: 'a file is there already', where: out, hint: 'name a folder with --out', fault: 2 });
-  const names = filesBelow(out);
-  if (names.length === 0) return null;
   const refuse = (what: string) =>
     new GarnerError({ what, where: out, hint: 'choose an empty or new folder with --out DIR', fault: 2 });
+  const other = 'the folder holds other files and is no export of garner’s';
   const standing = readStanding(join(out, MANIFEST));
-  if (!standing) throw refuse('the folder holds other files and is no export of garner’s');
+  // Before all that lies below is listed: it may be a whole disk.
+  if (!standing && readdirSync(out, { withFileTypes: true }).some((e) => !e.isDirectory())) throw refuse(other);
+  const names = filesBelow(out);
+  if (names.length === 0) return null;
+  if (!standing) throw refuse(other);
   const ours = new Set([MANIFEST, ...standing.files.map((f) => f.path)]);
   const foreign = names.find((name) => !ours.has(name));
   if (foreign !== undefined) throw refuse(`the folder holds an export, and beside it ${foreign}`);
@@ -55,7 +84,9 @@ function readStanding(path: string): Standing | null {
   try {
     const manifest = JSON.parse(readFileSync(path, 'utf8')) as (Standing & { garner?: unknown }) | null;
     const known = typeof manifest?.garner === 'string' && typeof manifest.key === 'string';
-    return known && Array.isArray(manifest.files) ? manifest : null;
+    const isFile = (file: Partial<Standing['files'][number]> | null) =>
+      typeof file?.path === 'string' && typeof file.bytes === 'number';
+    return known && Array.isArray(manifest.files) && manifest.files.every(isFile) ? manifest : null;
   } catch {
     return null;
   }

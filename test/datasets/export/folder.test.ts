@@ -1,5 +1,15 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -61,6 +71,12 @@ describe('the folder', () => {
       says: 'no export',
     },
     {
+      why: 'an export.json whose files are none',
+      make: (out: string) =>
+        writeFileSync(join(out, 'export.json'), '{"garner":"1","key":"k","files":[null,{"path":1}]}'),
+      says: 'no export',
+    },
+    {
       why: 'an export, and a file beside it',
       make: async (out: string): Promise<void> => {
         await garner('slice', '--format', 'nanogpt', '--out', out);
@@ -83,6 +99,22 @@ describe('the folder', () => {
     expect(contents(out)).toEqual(before);
     expect(readdirSync(dirname(out))).toEqual(['out']);
   });
+});
+
+test('a link to a folder is followed, also into the lake; a link to nothing is refused', async () => {
+  const above = temporaryFolder();
+  const [real, link, nothing, hidden] = ['real', 'link', 'nothing', 'hidden'].map((name) => join(above, name));
+  mkdirSync(real!);
+  symlinkSync(real!, link!);
+  symlinkSync(join(above, 'absent'), nothing!);
+  symlinkSync(lake, hidden!);
+  expect((await garner('slice', '--format', 'nanogpt', '--out', link!)).code).toBe(0);
+  expect(lstatSync(link!).isSymbolicLink()).toBe(true);
+  expect(existsSync(join(real!, 'train.bin'))).toBe(true);
+  const refused = await garner('slice', '--format', 'nanogpt', '--out', nothing!);
+  expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('a link to nothing')]);
+  const inLake = await garner('slice', '--format', 'nanogpt', '--out', join(hidden!, 'deep', 'export'));
+  expect([inLake.code, inLake.stderr]).toEqual([2, expect.stringContaining('lies in the lake')]);
 });
 
 test('a mounted volume: the files are moved into it, and nothing else is left there or beside it', async () => {
