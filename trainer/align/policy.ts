@@ -7,6 +7,7 @@ import { openBatchDecoder, type WeightOf } from '../session/batch-decoder.ts';
 import type { ModelConfig } from '../model/config.ts';
 import type { Vocabulary } from '../sample/vocabulary.ts';
 import type { Begin, Objective } from '../stages/objective.ts';
+import { inWords } from './pairs.ts';
 import type { PromptSplits } from './prompts.ts';
 import type { Weighted } from './rewards.ts';
 import { answerKl, meanOf, rollOut, seedOf, type Attempt, type RolloutParts, type Score } from './rollouts.ts';
@@ -120,9 +121,20 @@ export function policyObjective(setup: PolicySetup, method: Method): Objective {
       const all = lines('selection') as unknown as Selection[];
       const best = bestOf(all, setup.selection.mostKl);
       const before = all.find((s) => s.after === 0);
-      return { facts: { selection: { before: before ?? null, best, last: all.at(-1) ?? null } }, notices: [] };
+      return {
+        facts: { selection: { before: before ?? null, best, last: all.at(-1) ?? null } },
+        notices: leftOutNotices(lines('decisions') as unknown as Decision[]),
+      };
     },
   };
+}
+
+/** Answers without a reward are said at the end, and stand one by one in the decisions. */
+function leftOutNotices(rows: readonly Decision[]): string[] {
+  if (rows.length === 0) return [];
+  const reasons: Record<string, number> = {};
+  for (const { rule } of rows) reasons[rule] = (reasons[rule] ?? 0) + 1;
+  return [`${rows.length} answers have no reward and are left out (${inWords(reasons)})`];
 }
 
 /** Every weight, whole, on every rank. */
