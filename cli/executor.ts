@@ -95,7 +95,7 @@ export function detached({ lake, job, log }: Awaited<ReturnType<typeof detach>>,
 }
 
 /** Where the coordinators of a detached run write, from the lake's root. */
-export const coordinatorLog = (recipe: string): string => join('logs', 'coordinator', `${recipe}.log`);
+const coordinatorLog = (recipe: string): string => join('logs', 'coordinator', `${recipe}.log`);
 
 async function settingsOf({ recipe }: ExecutorChoice) {
   const { executorSection } = await import('../core/stage/slurm/settings.ts');

@@ -5,4 +5,3 @@ export { plan, run } from './runner.ts';
 export type { StageReport } from './runner.ts';
 export { HandedOver, inProcess, localExecutor } from './executor.ts';
 export type { Batch, Executor } from './executor.ts';
-export type { TaskList } from './orders.ts';
