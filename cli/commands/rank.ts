@@ -4,7 +4,7 @@ import { userInfo } from 'node:os';
 import { resolve } from 'node:path';
 import { explainSystemError, GarnerError } from '../../core/errors.ts';
 import { linesOf, readBytes, writeAtomically } from '../../core/files.ts';
-import { journalPath, LONGEST_JUDGEMENT } from '../../core/lake/judgements.ts';
+import { isTooLong, journalPath, LONGEST_JUDGEMENT } from '../../core/lake/judgements.ts';
 import { existingLake, openLake } from '../../core/lake/lake.ts';
 import type { Judgement } from '../../core/records/index.ts';
 import { plain } from '../../core/progress.ts';
@@ -194,7 +194,7 @@ async function importFrom(files: readonly string[], options: Options, terminal: 
       for await (const { number, text, tooLong } of linesOf(readBytes(file), LONGEST_JUDGEMENT)) {
         if (!tooLong && text.trim() === '') continue;
         const place = `${file}:${number}`;
-        const line = tooLong ? 'longer than 16 MB' : imported(text, file, place);
+        const line = tooLong || isTooLong(text) ? 'longer than 16 MB' : imported(text, file, place);
         if (typeof line === 'string') refused.push(`${place}: ${line}`);
         else if (!isNew(known, line)) counts.known++;
         else {

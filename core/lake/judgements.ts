@@ -4,6 +4,9 @@ import { join } from 'node:path';
 /** No judgement is longer as a line [bytes]: four answers of megabytes fit, and DuckDB reads it without a buffer of a gigabyte. */
 export const LONGEST_JUDGEMENT = 16 << 20;
 
+/** Whether a line that was read is longer again when it is written: each byte that is no UTF-8 becomes three. */
+export const isTooLong = (text: string): boolean => Buffer.byteLength(text) > LONGEST_JUDGEMENT;
+
 /** Where people's judgements lie: beside what stages make, with a lock of its own, since people judge while a run holds the lake. */
 export const judgementsFolder = (lake: string): string => join(lake, 'judgements');
 

@@ -10,11 +10,11 @@ import { safeText } from './safe-text.js';
 
 /** What a judge can ask for by a button. @typedef {'done' | 'tie' | 'all_bad' | 'skip' | 'comment' | 'undo' | 'keys' | 'judge'} Wish */
 
-const ROLES = /** @type {Record<string, string>} */ ({
-  user: 'Question',
-  assistant: 'Answer so far',
-  system: 'Instruction',
-});
+const ROLES = new Map([
+  ['user', 'Question'],
+  ['assistant', 'Answer so far'],
+  ['system', 'Instruction'],
+]);
 
 /**
  * The elements of the ranking page, and how they show what the page knows. It decides nothing.
@@ -153,6 +153,6 @@ const turnOf = (turn, named) =>
   el(
     'div',
     { class: `turn ${turn.role === 'user' ? 'user' : 'other'}` },
-    named && el('span', { class: 'role' }, ROLES[turn.role] ?? turn.role),
+    named && el('span', { class: 'role' }, ROLES.get(turn.role) ?? safeText(turn.role)),
     el('div', { class: 'text' }, safeText(turn.content)),
   );

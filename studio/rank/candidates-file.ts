@@ -1,6 +1,6 @@
 import { GarnerError } from '../../core/errors.ts';
 import { linesOf, readBytes } from '../../core/files.ts';
-import { LONGEST_JUDGEMENT } from '../../core/lake/judgements.ts';
+import { isTooLong, LONGEST_JUDGEMENT } from '../../core/lake/judgements.ts';
 import { keyOf } from '../../core/hash.ts';
 import type { Candidate, Turn } from '../../core/records/index.ts';
 import { z } from 'zod';
@@ -9,7 +9,8 @@ import { candidateId, FEWEST, makeTask, MOST, type Task } from './tasks.ts';
 const turns = z.array(z.object({ role: z.string().min(1), content: z.string() })).min(1);
 const given = z.object({
   answer: z.string(),
-  id: z.string().min(1).optional(),
+  // as long as the journal takes it
+  id: z.string().min(1).max(200).optional(),
   run: z.string().nullable().default(null),
   checkpoint: z.string().nullable().default(null),
   sampling: z.record(z.string(), z.number()).nullable().default(null),
@@ -61,7 +62,7 @@ export async function readCandidates(
   const refused: { line: number; why: string }[] = [];
   for await (const { number, text, tooLong } of linesOf(readBytes(path), LONGEST_JUDGEMENT)) {
     if (!tooLong && text.trim() === '') continue;
-    const found = tooLong ? 'longer than 16 MB' : taskOf(text);
+    const found = tooLong || isTooLong(text) ? 'longer than 16 MB' : taskOf(text);
     if (typeof found === 'string') refused.push({ line: number, why: found });
     else tasks.set(found.id, found);
   }

@@ -13,7 +13,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { explainSystemError } from '../../core/errors.ts';
+import { explainSystemError, GarnerError } from '../../core/errors.ts';
 import { linesOf, readBytes, sync, temporaryName, writeAtomically } from '../../core/files.ts';
 import { journalPath, judgementParts, judgementsFolder, LONGEST_JUDGEMENT } from '../../core/lake/judgements.ts';
 import { lockLake } from '../../core/lake/lock.ts';
@@ -30,7 +30,7 @@ export interface Journal {
   /** False where the id was known: nothing is written. Returns only once the line is on the disk. */
   append(line: Judgement): boolean;
   has(id: string): boolean;
-  /** Lines that are no judgements: left where they are, read by nobody. */
+  /** Lines that are no judgements: kept, read by nobody. */
   damaged: number;
   close(): void;
 }
@@ -108,7 +108,13 @@ export async function openJournal(lake: string, each: (line: Judgement) => void 
 
 /** A whole line on the disk, or none of it. */
 function appendSynced(fd: number, path: string, text: string): void {
-  const before = fstatSync(fd).size;
+  const { size: before, nlink } = fstatSync(fd);
+  if (nlink === 0)
+    throw new GarnerError({
+      what: 'the journal was removed or replaced while it was open',
+      where: path,
+      hint: 'put it back and start the page again: it sends what is not stored yet',
+    });
   try {
     const bytes = Buffer.from(text);
     for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
@@ -159,7 +165,10 @@ export async function compact(lake: string): Promise<number> {
   }
 }
 
-/** The new part is whole before the journal is emptied: a kill between leaves lines in both, and readers count an id once. */
+/**
+ * The new part is whole before the journal is emptied: a kill between leaves lines in both, and readers count an id once. A
+ * journal with lines that are no judgements is laid aside as it is, for a person to look at.
+ */
 async function compactParts(lake: string): Promise<number> {
   const parts = judgementParts(lake);
   const known = new Set<string>();
@@ -170,8 +179,10 @@ async function compactParts(lake: string): Promise<number> {
   const path = join(judgementsFolder(lake), `part-${String(next).padStart(5, '0')}.parquet`);
   const unfinished = temporaryName(path);
   const writer = await writeTable(unfinished, judgements);
-  for await (const { text } of linesOf(readBytes(journalPath(lake)), 2 * LONGEST_JUDGEMENT)) {
-    const line = parseLine(text);
+  let damaged = false;
+  for await (const { text, tooLong } of linesOf(readBytes(journalPath(lake)), 2 * LONGEST_JUDGEMENT)) {
+    const line = tooLong ? null : parseLine(text);
+    damaged ||= line === null;
     if (!line || known.has(line.id)) continue;
     known.add(line.id);
     writer.append(rowOf(line));
@@ -186,7 +197,15 @@ async function compactParts(lake: string): Promise<number> {
   } finally {
     rmSync(unfinished, { force: true });
   }
+  if (damaged) layAside(lake);
   await writeAtomically(journalPath(lake), '');
   await sync(judgementsFolder(lake));
   return writer.rows;
+}
+
+function layAside(lake: string): void {
+  let number = 0;
+  const name = () => join(judgementsFolder(lake), `damaged-${String(number).padStart(5, '0')}.jsonl`);
+  while (existsSync(name())) number++;
+  renameSync(journalPath(lake), name());
 }

@@ -1,3 +1,4 @@
+import { keyOf } from '../../core/hash.ts';
 import type { Judgement, Preference, Turn } from '../../core/records/index.ts';
 
 /** A pair as `garner rank export --format pairs` writes it and `import` reads it. */
@@ -78,11 +79,15 @@ export function openKnown(): Known {
 /** Whether a whole judgement is new: neither itself nor its pairs are there. */
 export const isNew = (known: Known, line: Judgement): boolean => !known.has(line.id) && !known.has(`whole:${line.id}`);
 
+/** An id as the journal keeps it, the same for the same one. */
+const shortId = (id: string): string => (id.length > 150 ? keyOf(id) : id.toWellFormed());
+
 /** A pair of a file as a judgement of two answers; its id is the pair's. */
 export function judgementOfPair(pair: Preference, now: number): Judgement {
-  const [chosen, rejected] = [`${pair.id}-chosen`, `${pair.id}-rejected`];
-  const candidate = (id: string, answer: string) => ({
-    id,
+  const id = shortId(pair.id);
+  const [chosen, rejected] = [`${id}-chosen`, `${id}-rejected`];
+  const candidate = (name: string, answer: string) => ({
+    id: name,
     run: null,
     checkpoint: null,
     answer,
@@ -90,12 +95,12 @@ export function judgementOfPair(pair: Preference, now: number): Judgement {
     finish: null,
   });
   return {
-    id: pair.id,
+    id,
     at: new Date(pair.at ?? now).toISOString(),
     judge: pair.judge ?? pair.source,
     session: IMPORTED,
-    task: `${IMPORTED}:${pair.judgement ?? pair.id}`,
-    prompt_id: pair.id,
+    task: `${IMPORTED}:${shortId(pair.judgement ?? pair.id)}`,
+    prompt_id: id,
     prompt: pair.prompt,
     candidates: [candidate(chosen, pair.chosen), candidate(rejected, pair.rejected)],
     // Nobody knows how they stood.

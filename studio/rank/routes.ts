@@ -24,7 +24,7 @@ const sent = z.strictObject({
   shown: z.array(z.string()).max(4),
   retracts: uuid.nullable(),
   comment: z.string().max(LONGEST_COMMENT).nullable(),
-  ms: z.number().min(0).nullable(),
+  ms: z.number().min(0).max(Number.MAX_SAFE_INTEGER).nullable(),
 });
 type Sent = z.output<typeof sent>;
 

@@ -36,6 +36,8 @@ export type SamplingReport =
   | { id: string; prompt: Turn[]; candidates: Candidate[]; refused: string | null }
   | { failed: string };
 
+type Kept = Exclude<SamplingReport, { failed: string }>;
+
 export interface Sampling {
   /** So many tasks may be sampled further. */
   allow(more: number): void;
@@ -59,7 +61,7 @@ export function startSampling(lake: string, plan: SamplingPlan, onTask: (task: T
   let note: string | null = null;
   let ended = false;
 
-  const take = (report: Exclude<SamplingReport, { failed: string }>) => {
+  const take = (report: Kept) => {
     done.add(report.id);
     if (report.refused !== null) {
       refused++;
@@ -98,8 +100,8 @@ export function startSampling(lake: string, plan: SamplingPlan, onTask: (task: T
   };
 }
 
-/** What an earlier server sampled; a last line that a kill cut off is taken away. */
-function kept(path: string): Exclude<SamplingReport, { failed: string }>[] {
+/** What an earlier server sampled; a last line that a kill cut off is taken away, and what is damaged is sampled again. */
+function kept(path: string): Kept[] {
   if (!existsSync(path)) return [];
   const text = readFileSync(path, 'utf8');
   const end = text.lastIndexOf('\n') + 1;
@@ -107,6 +109,12 @@ function kept(path: string): Exclude<SamplingReport, { failed: string }>[] {
   return text
     .slice(0, end)
     .split('\n')
-    .filter(Boolean)
-    .map((line) => JSON.parse(line) as Exclude<SamplingReport, { failed: string }>);
+    .flatMap((line) => {
+      try {
+        const report = JSON.parse(line) as Kept;
+        return Array.isArray(report.candidates) && Array.isArray(report.prompt) ? [report] : [];
+      } catch {
+        return [];
+      }
+    });
 }

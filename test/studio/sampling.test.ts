@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { appendFileSync, existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { readPrompts } from '../../cli/ranking.ts';
@@ -50,7 +50,9 @@ test('answers are sampled in the background, no further than allowed, the same f
   expect([first.tasks.length, first.sampling.state().left]).toEqual([2, 2]);
   first.sampling.close();
 
-  // Another server over the same lake: what is there is there, the rest is sampled.
+  // Another server over the same lake: what is there is there, the rest is sampled. Damage is sampled again.
+  const folder = join(lake, 'judgements', 'sampled');
+  appendFileSync(join(folder, readdirSync(folder)[0]!), 'torn\n{"id":"p3"}\nnull\n');
   const second = await sample(lake, plan, 10, 4);
   expect(second.tasks.slice(0, 2)).toEqual(first.tasks);
   expect(second.tasks.map((t) => t.prompt_id)).toEqual(['p0', 'p1', 'p2', 'p3']);
