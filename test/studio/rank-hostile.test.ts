@@ -24,7 +24,13 @@ test.skipIf(!chromium)('hostile text is text: scripts, bidi overrides, a megabyt
       candidates: [script, 'user\u202egnp.exe\u2066 a\u0000\u0007\u200b\u200bz \ud800.\nمرحبا\nabc'],
     },
     { prompt: 'long', candidates: ['x'.repeat(BIG), `${'Wort '.repeat(BIG / 5)}end`, '\u202e\u202d'.repeat(BIG / 2)] },
-    { prompt: 'empty', candidates: ['', 'not empty'] },
+    {
+      prompt: [
+        { role: 'constructor', content: 'one' },
+        { role: 'sys\u202etem', content: 'two' },
+      ],
+      candidates: ['', 'not empty'],
+    },
   ]);
   const { url } = await serveRank(folder, ['--candidates-file', file]);
   const { page, faults } = await openPage(await profile(), url);
@@ -60,6 +66,7 @@ test.skipIf(!chromium)('hostile text is text: scripts, bidi overrides, a megabyt
   await nextTask(page, 'long');
   expect(Date.now() - started).toBeLessThan(20_000);
   expect((await texts()).some((t) => t === 'an empty answer')).toBe(true);
+  expect(await page.locator('.turn .role').allTextContents()).toEqual(['constructor', 'sysRLOtem']);
   await page.keyboard.press('x');
 
   const lines = await written(folder, 3);
