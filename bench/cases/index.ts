@@ -13,4 +13,5 @@ export const BENCHES: Record<string, () => Promise<{ default: Bench }>> = {
   plan: () => import('./plan.ts'),
   simulate: () => import('./simulate.ts'),
   ranks: () => import('./ranks.ts'),
+  align: () => import('./align.ts'),
 };

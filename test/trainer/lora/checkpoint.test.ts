@@ -33,6 +33,8 @@ const save = (learner: Learner) =>
     beside: {},
   });
 
+const same = (a: Float32Array, b: Float32Array) => a.length === b.length && a.every((x, i) => x === b[i]);
+
 test('rank 4 on all linears of 3.7 M parameters: below 3 % of the bytes; the merged model decodes as the adapter model', async () => {
   const base = configOfDepth(4, { vocabulary: 2048, context: 32 });
   expect(parametersOf(base)).toBeGreaterThan(2_500_000);
@@ -77,7 +79,7 @@ test('rank 4 on all linears of 3.7 M parameters: below 3 % of the bytes; the mer
     if (!trained) again.place(name, 'weight', learner.collect(name, 'weight')!);
   expect(loadCheckpoint(path, again).step).toBe(1);
   for (const { name } of again.tensors)
-    expect(again.collect(name, 'weight')!, name).toEqual(learner.collect(name, 'weight'));
+    expect(same(again.collect(name, 'weight')!, learner.collect(name, 'weight')!), name).toBe(true);
 });
 
 test('a table of fewer tokens gets rows at the mean; one of another width, or of more tokens, is refused', async () => {
