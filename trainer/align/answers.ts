@@ -53,6 +53,18 @@ export const answerPiece = ({ ids, prompt }: Answer): Piece => ({
   targets: ids.slice(1).map((id, i) => (i + 1 < prompt ? -1 : id)),
 });
 
+/** A piece that asks for the score after each `count`-th part of an answer, the last token being the last place. */
+export function prefixPiece(answer: Answer, count: number): { piece: Piece; places: number[] } {
+  const { ids, prompt } = answer;
+  const places = Array.from(
+    { length: count },
+    (_, k) => prompt + Math.max(1, Math.ceil(((ids.length - prompt) * (k + 1)) / count)) - 1,
+  );
+  const targets = ids.map(() => -1);
+  for (const place of places) targets[place] = 0;
+  return { piece: { tokens: ids, targets }, places };
+}
+
 /** A piece that asks for the score at the last token. */
 export const scorePiece = ({ ids }: Answer): Piece => ({
   tokens: ids,

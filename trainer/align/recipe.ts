@@ -50,6 +50,9 @@ export const rewardSection = z.strictObject({
     .min(0)
     .default(0.01)
     .describe('weight of the squared sum of both scores, which keeps them around 0'),
+  prefixes: count(
+    'beginnings of both answers that are compared, the whole ones among them: with 4, after each quarter. They keep a small model from learning few pairs by heart; what is reported, and what the model is asked later, is the whole answer',
+  ).default(4),
   folds: z
     .int()
     .min(2)

@@ -1,10 +1,10 @@
 import type { Learner } from '../parallel/learner.ts';
 import type { Conclusion, Learned, Measure, Objective } from '../stages/objective.ts';
-import { scorePiece } from './answers.ts';
+import { prefixPiece, scorePiece } from './answers.ts';
 import { heldOutLines, reportHeldOut, type HeldOutPair } from './held-out.ts';
 import { ngramMargins } from './ngrams.ts';
 import type { Pair } from './pairs.ts';
-import { layPieces, sumsOf, sumsOfMany, type PieceShape } from './pieces.ts';
+import { layPieces, placesOf, sumsOfMany, type PieceShape } from './pieces.ts';
 import { bradleyTerry, calibrationError } from './preference-losses.ts';
 import { itemStream, type Course } from './stream.ts';
 
@@ -18,6 +18,8 @@ export interface RewardPlan {
   seed: number;
   /** Weight of (r_w + r_l)². */
   centre: number;
+  /** Beginnings of both answers that are compared, the whole ones among them. */
+  prefixes: number;
   validateEvery: number;
   shape: PieceShape;
 }
@@ -28,9 +30,9 @@ const MOST_FOR_NGRAMS = 20_000;
 const meanOf = (values: readonly number[]): number =>
   values.reduce((sum, v) => sum + v, 0) / Math.max(1, values.length);
 
-/** The objective of a reward model: Bradley–Terry on pairs, a step of `batch` pairs divided by their count. */
+/** The objective of a reward model: Bradley–Terry on pairs and on their beginnings, a step of `batch` pairs divided by their count. */
 export function rewardObjective(plan: RewardPlan): Objective {
-  const { pairs, courses, steps, batch, seed, centre, shape } = plan;
+  const { pairs, courses, steps, batch, seed, centre, prefixes, shape } = plan;
   const within = (step: number) => ((step - 1) % steps) + 1;
   const courseAt = (step: number) => Math.floor((step - 1) / steps);
   const streams = courses.map(({ train }) => itemStream(train, batch, seed));
@@ -41,19 +43,28 @@ export function rewardObjective(plan: RewardPlan): Objective {
 
   function learn(step: number, learner: Learner): Learned {
     const mine = streams[courseAt(step)]!(within(step)).map((i) => pairs[i]!);
-    const laid = layPieces(piecesOf(mine), shape);
-    const scores = sumsOf(learner, laid);
-    const found = mine.map((_, i) => bradleyTerry(scores[i]!, scores[i + batch]!, { centre }));
+    const asked = [...mine.map((p) => p.chosen), ...mine.map((p) => p.rejected)].map((a) => prefixPiece(a, prefixes));
+    const laid = layPieces(
+      asked.map((a) => a.piece),
+      shape,
+    );
+    const values = placesOf(learner, laid);
+    const slopes = values.map((v) => new Float64Array(v.length));
+    let loss = 0;
+    for (let i = 0; i < batch; i++)
+      for (let k = 0; k < prefixes; k++) {
+        const [up, down] = [asked[i]!.places[k]!, asked[i + batch]!.places[k]!];
+        const found = bradleyTerry(values[i]![up]!, values[i + batch]![down]!, { centre });
+        loss += found.loss / prefixes / batch;
+        // Short answers ask several times at one place.
+        slopes[i]![up]! += found.chosen / prefixes;
+        slopes[i + batch]![down]! += found.rejected / prefixes;
+      }
     const { tokens } = learner.accumulate(
       laid.slots,
-      laid.fill((p) => (p < batch ? found[p]!.chosen : found[p - batch]!.rejected)),
+      laid.fill((p, place) => slopes[p]![place]!),
     );
-    return {
-      loss: meanOf(found.map((f) => f.loss)),
-      weight: batch,
-      tokens,
-      metrics: described(scores),
-    };
+    return { loss, weight: batch, tokens, metrics: described(Float64Array.from(values, (v) => v.at(-1)!)) };
   }
 
   function measure(step: number, learner: Learner): Measure | null {

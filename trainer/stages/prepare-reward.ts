@@ -48,6 +48,7 @@ export async function prepareReward(lake: string, p: RewardParams, inputs: Input
       batch: p.batch,
       seed: p.seed,
       centre: p.centre,
+      prefixes: p.prefixes,
       validateEvery: p.validation.every,
       shape,
     }),

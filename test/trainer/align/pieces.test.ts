@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { answerPiece, answersTo, scorePiece, type Answer } from '../../../trainer/align/answers.ts';
+import { answerPiece, answersTo, prefixPiece, scorePiece, type Answer } from '../../../trainer/align/answers.ts';
 import { reportHeldOut, type HeldOutPair } from '../../../trainer/align/held-out.ts';
 import { ngramMargins } from '../../../trainer/align/ngrams.ts';
 import { dealPrompts } from '../../../trainer/align/pairs.ts';
@@ -90,6 +90,13 @@ test('an answer has its end of turn; what does not fit goes from the prompt firs
   const long = ask('abab', ['cdcdcdcdcd'], 8)[0]!;
   expect(long).toMatchObject({ prompt: 2, cut: true });
   expect(long.ids).toHaveLength(8);
+});
+
+test('scores are asked for after each part of an answer; a short one is asked several times at one place', () => {
+  const answer = { ids: [9, 9, 1, 2, 3, 4, 5, 6], prompt: 2, cut: false };
+  expect(prefixPiece(answer, 4).places).toEqual([3, 4, 6, 7]);
+  expect(prefixPiece(answer, 1)).toEqual({ piece: scorePiece(answer), places: [7] });
+  expect(prefixPiece({ ids: [9, 9, 1], prompt: 2, cut: false }, 3).places).toEqual([2, 2, 2]);
 });
 
 test('prompts are dealt whole, part by part of each source alike', () => {
