@@ -31,7 +31,7 @@ describe.each(Object.keys(COMMANDS))('garner %s', (name) => {
 });
 
 test('the shipped recipes are valid, and every stage has a place in the arrow', () => {
-  for (const file of ['examples/quickstart.yaml', 'examples/recipe.yaml'])
+  for (const file of ['quickstart', 'recipe', 'align', 'align-preference'].map((name) => `examples/${name}.yaml`))
     expect(recipeOf(file, read(file)).name).toBeTruthy();
   const before = new Set<string>();
   for (const stage of STAGES) {
