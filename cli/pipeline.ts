@@ -25,11 +25,12 @@ import { tokenizerRecipe } from '../tokenizer/recipe.ts';
 import shards from '../tokenizer/shards/stage.ts';
 import tokenizer from '../tokenizer/train/stage.ts';
 import { dpoSection, rewardSection } from '../trainer/align/recipe.ts';
-import { grpoSection } from '../trainer/align/policy-recipe.ts';
+import { grpoSection, ppoSection } from '../trainer/align/policy-recipe.ts';
 import { finetuneSection, pretrainSection } from '../trainer/recipe.ts';
 import dpo from '../trainer/stages/dpo.ts';
 import finetune from '../trainer/stages/finetune.ts';
 import grpo from '../trainer/stages/grpo.ts';
+import ppo from '../trainer/stages/ppo.ts';
 import pretrain from '../trainer/stages/pretrain.ts';
 import reward from '../trainer/stages/reward.ts';
 
@@ -52,6 +53,7 @@ export const STAGES: readonly AnyStage[] = [
   reward,
   dpo,
   grpo,
+  ppo,
 ];
 
 /** A recipe: one section a folder, each owned by the folder that reads it. */
@@ -73,6 +75,7 @@ export const recipeSchema = z.strictObject({
   reward: rewardSection.optional(),
   dpo: dpoSection.optional(),
   grpo: grpoSection.optional(),
+  ppo: ppoSection.optional(),
   executor: executorSection.optional(),
 });
 
@@ -98,7 +101,8 @@ export function recipeOf(path: string, source: string): Recipe {
   if (recipe.tokenizer?.file !== undefined) recipe.tokenizer.file = from(recipe.tokenizer.file);
   if (recipe.finetune && recipe.finetune.data !== 'builtin') recipe.finetune.data = from(recipe.finetune.data);
   if (recipe.finetune?.from !== undefined) recipe.finetune.from = from(recipe.finetune.from);
-  if (recipe.grpo && recipe.grpo.prompts !== 'sums') recipe.grpo.prompts = from(recipe.grpo.prompts);
+  for (const section of [recipe.grpo, recipe.ppo])
+    if (section && section.prompts !== 'sums') section.prompts = from(section.prompts);
   for (const section of [recipe.reward, recipe.dpo]) if (section) section.data = [section.data].flat().map(from);
   return recipe;
 }

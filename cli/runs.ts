@@ -7,7 +7,7 @@ import { markerPath, readMarker, type Output } from '../core/stage/marker.ts';
 import { checkpointsIn } from '../trainer/checkpoint/checkpoint.ts';
 
 /** Stages whose outputs are runs, in the order of the arrow. */
-export const TRAINING = ['pretrain', 'finetune', 'reward', 'dpo', 'grpo'];
+export const TRAINING = ['pretrain', 'finetune', 'reward', 'dpo', 'grpo', 'ppo'];
 
 /** The name of a run. */
 export const runName = (run: Output): string => String(run.facts['name']);

@@ -2,6 +2,7 @@ import type { Inputs } from '../../core/stage/index.ts';
 import { prepareDpo, type DpoParams } from './prepare-dpo.ts';
 import { prepareFinetune, type FinetuneParams } from './prepare-finetune.ts';
 import { prepareGrpo, type GrpoParams } from './prepare-grpo.ts';
+import { preparePpo, type PpoParams } from './prepare-ppo.ts';
 import { preparePretrain, type PretrainParams } from './prepare-pretrain.ts';
 import { prepareReward, type RewardParams } from './prepare-reward.ts';
 import type { Training } from './training.ts';
@@ -12,7 +13,8 @@ export type TrainingJob =
   | { stage: 'finetune'; params: FinetuneParams }
   | { stage: 'reward'; params: RewardParams }
   | { stage: 'dpo'; params: DpoParams }
-  | { stage: 'grpo'; params: GrpoParams };
+  | { stage: 'grpo'; params: GrpoParams }
+  | { stage: 'ppo'; params: PpoParams };
 
 /** Makes the training that a job asks for; alike on every rank. */
 export function prepareJob(job: TrainingJob, lake: string, inputs: Inputs): Promise<Training> {
@@ -27,5 +29,7 @@ export function prepareJob(job: TrainingJob, lake: string, inputs: Inputs): Prom
       return prepareDpo(lake, job.params, inputs);
     case 'grpo':
       return prepareGrpo(lake, job.params, inputs);
+    case 'ppo':
+      return preparePpo(lake, job.params, inputs);
   }
 }

@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import type { Inputs, TaskContext } from '../../../core/stage/index.ts';
-import { grpoSection } from '../../../trainer/align/policy-recipe.ts';
+import { grpoSection, ppoSection } from '../../../trainer/align/policy-recipe.ts';
 import type { Selection } from '../../../trainer/align/selection.ts';
 import type { TrainingJob } from '../../../trainer/stages/jobs.ts';
 import { runOverRanks } from '../../../trainer/stages/ranks.ts';
@@ -21,6 +21,12 @@ export interface Aligned {
 export const grpoParams = (over: object) => ({
   ...grpoSection.parse({ tokens: ANSWER, ...over }),
   name: 'bench-grpo',
+  prompts: 'sums' as const,
+});
+
+export const ppoParams = (over: object) => ({
+  ...ppoSection.parse({ tokens: ANSWER, ...over }),
+  name: 'bench-ppo',
   prompts: 'sums' as const,
 });
 
