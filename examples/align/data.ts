@@ -11,7 +11,7 @@ type Turn = { role: 'user' | 'assistant'; content: string };
 export type Line = Record<string, unknown>;
 
 /** What the ladder of examples/align.yaml learns from, by the name of its file: made from a seed, the same each time. */
-export type AlignFiles = Record<'sums' | 'conversations' | 'preferences' | 'prompts' | 'choosing' | 'test', Line[]>;
+export type AlignFiles = Record<'sums' | 'conversations' | 'preferences' | 'prompts' | 'test', Line[]>;
 
 /** How much is made of what [lines]. */
 const SIZES = {
@@ -20,7 +20,6 @@ const SIZES = {
   preferences: 3000,
   styles: 1200,
   prompts: 4000,
-  choosing: 200,
   test: 500,
 };
 
@@ -50,7 +49,6 @@ export function makeAlignFiles(seed: number): AlignFiles {
     conversations: conversations(pairs.train, requests.slice(held), randomFrom(seed, 'conversations')),
     preferences: preferences(pairs.train, requests.slice(held), randomFrom(seed, 'preferences')),
     prompts: prompts(pairs.train.slice(0, SIZES.prompts), 'prompt'),
-    choosing: prompts(pairs.choosing.slice(0, SIZES.choosing), 'choosing'),
     test: [
       ...prompts(pairs.test.slice(0, SIZES.test), 'test'),
       ...requests.slice(0, held).map((r, i) => ({ id: `request-${i}`, prompt: user(r.text) })),

@@ -10,25 +10,17 @@ const BELOW = 100;
 /** Of all pairs, those that no training sees [share]. */
 const HELD_OUT = 0.2;
 
-/** Of the held-out pairs, those on which a checkpoint may be chosen [share]. */
-const FOR_CHOOSING = 0.3;
-
 /** All sums of two numbers below 100. A pair and its mirror image are on one side, so that no answer is known from the other. */
-export function dealtPairs(seed: number): Record<'train' | 'choosing' | 'test', Pair[]> {
+export function dealtPairs(seed: number): Record<'train' | 'test', Pair[]> {
   const random = randomFrom(seed, 'sums');
-  const dealt = { train: [] as Pair[], choosing: [] as Pair[], test: [] as Pair[] };
+  const dealt = { train: [] as Pair[], test: [] as Pair[] };
   for (let a = 0; a < BELOW; a++)
     for (let b = a; b < BELOW; b++) {
-      const held = random.next() < HELD_OUT;
-      const side = !held ? 'train' : random.next() < FOR_CHOOSING ? 'choosing' : 'test';
-      dealt[side].push([a, b]);
-      if (a !== b) dealt[side].push([b, a]);
+      const side = dealt[random.next() < HELD_OUT ? 'test' : 'train'];
+      side.push([a, b]);
+      if (a !== b) side.push([b, a]);
     }
-  return {
-    train: random.shuffle(dealt.train),
-    choosing: random.shuffle(dealt.choosing),
-    test: random.shuffle(dealt.test),
-  };
+  return { train: random.shuffle(dealt.train), test: random.shuffle(dealt.test) };
 }
 
 /** The question as a person asks it. */
