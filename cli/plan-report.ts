@@ -44,11 +44,24 @@ export function formatPlan(
   const sections = [
     `${about.name} on ${many}${q.gpu.label}`,
     columns(rows, width),
+    ...farFromSimulated(q, plan, width),
     formatMemory(plan.memoryPerGpu, capacity, plan.fits, `memory of a ${unit}: `, describeLayout(layout), width),
     ...(plan.meshes.length !== 1 ? [formatMeshes(plan.meshes, q.mesh !== undefined, width)] : []),
     `assumed\n${plan.assumptions.map((a) => assumption(a, width)).join('\n')}`,
   ];
   return `${sections.join('\n\n')}\n`;
+}
+
+/** How far a simulated step may stay behind the speed that the planner took from published runs. */
+const MOST_SLOWER = 2;
+
+/** A word where nobody asked for the speed and the best mesh's own step is far slower: the batch is too small for the GPUs, say. */
+function farFromSimulated(q: Question, { mfu, meshes: [first] }: Plan, width: number): string[] {
+  if (q.mfu !== undefined || q.achieved !== undefined || !first?.simulated) return [];
+  const slower = mfu / first.mfu;
+  if (slower <= MOST_SLOWER) return [];
+  const words = `the simulated step is ${three(slower)} times slower than the speed above, which other runs reached on fewer GPUs or larger batches; --mfu ${three(first.mfu)} plans with the simulation`;
+  return [wrapped('note: ', words, width)];
 }
 
 /** Three columns, the last one cut by nobody. */

@@ -56,7 +56,6 @@ export default defineCommand({
     number('--mfu <share>', 'share of the peak that the model gets', {
       least: 1e-4,
       most: 1,
-      unit: 'the peak’s share',
     }),
     number('--tflops <n>', 'achieved a GPU, recomputation included', { least: 1e-6, most: 1e6, unit: 'TFLOP/s' }),
     choice('--flops <count>', 'exact (default) or 6nd', ['exact', '6nd']),
@@ -67,12 +66,11 @@ export default defineCommand({
       least: 0,
       most: 3,
       whole: true,
-      unit: 'a stage',
     }),
     count('--micro-batch <n>', 'rows that go through the model at once', 'rows', 1e6),
     number('--gpu-memory <GB>', 'memory of a GPU', { least: 0.001, most: 1e6, unit: 'GB' }),
     number('--price <dollars>', 'of a GPU and hour', { least: 0, most: 1e6, unit: 'dollars' }),
-    number('--pue <factor>', 'the building’s power over the computers’', { least: 1, most: 10, unit: 'a factor' }),
+    number('--pue <factor>', 'the building’s power over the computers’', { least: 1, most: 10 }),
     number('--carbon <kg>', 'CO₂ of a kWh', { least: 0, most: 10, unit: 'kilograms' }),
     number('--failures <rate>', 'of a GPU and hour, e.g. 2e-5', { least: 0, most: 1, unit: 'failures' }),
     { flag: '--plot <file.svg>', about: 'simulate more and fewer GPUs, and draw the curves' },
@@ -115,8 +113,14 @@ async function plot(file: string, name: string, question: Question, layout: Layo
     import('../../trainer/plan/simulate/scaling.ts'),
     import('../../trainer/plan/simulate/plot.ts'),
   ]);
-  const { shape, gpu, failures } = question;
-  const points = scalingCurve({ shape, gpu, layout, ...(failures === undefined ? {} : { failures }) });
+  const { shape, gpu, failures, memory } = question;
+  const points = scalingCurve({
+    shape,
+    gpu,
+    layout,
+    ...(failures === undefined ? {} : { failures }),
+    ...(memory === undefined ? {} : { memory }),
+  });
   const picture = drawScaling(points, { title: `${name} on ${gpu.label}`, note: describeLayout(layout) });
   try {
     await writeAtomically(file, picture);

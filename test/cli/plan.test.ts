@@ -37,6 +37,16 @@ const LLAMA = '--model llama-7b --tokens 2T --gpu a100 --gpus 1024';
 const folder = mkdtempSync(join(tmpdir(), 'garner-plan-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
+test('a speed that a simulated step is far from is told, and not where somebody named it', async () => {
+  const many = '--model llama3.1-405b --gpu h100 --gpus 1000000';
+  const { out } = await garner(many);
+  const [, slower, share] = /note: the simulated step is ([\d.]+) times slower[^]*--mfu\s+([\d.]+) plans/.exec(out)!;
+  expect(Number(slower) * Number(share)).toBeCloseTo(0.43, 1);
+  expect(out.split('\n').every((line) => displayWidth(line) <= 80)).toBe(true);
+  expect((await garner(`${many} --mfu ${share}`)).out).not.toContain('note:');
+  expect((await garner(LLAMA)).out).not.toContain('note:');
+});
+
 test('--json has exactly its keys, in SI units and bytes', async () => {
   const p = await plan(LLAMA);
   expect(Object.keys(p)).toEqual([
@@ -246,7 +256,8 @@ describe('bad input ends with exit code 2 and one sentence', () => {
     ['--model llama-7b --mfu 0.4 --tflops 100', /both say how fast/],
     ['--model llama-7b --gpu a100 --tflops 400', /128 % of A100 SXM 80 GB’s peak of 312 TFLOP\/s/],
     ['--model llama-7b --gpu a100 --precision fp8', /has no fp8 products/],
-    ['--model llama-7b --zero 4', /--zero is "4"/],
+    ['--model llama-7b --zero 4', /--zero is "4"\n {2}a whole number from 0 to 3 is expected/],
+    ['--model llama-7b --sequence 1e9', /a whole number of tokens from 1 to 134,217,728 is expected/],
     ['--model llama-7b --flops 5nd', /--flops is "5nd"[^]*exact or 6nd/],
     ['--model llama-7b --recompute some', /none, selective or full/],
     ['--model llama-7b --price -1', /--price is "-1"/],

@@ -8,8 +8,8 @@ export interface Bounds {
   least: number;
   most: number;
   whole?: boolean;
-  /** `tokens`, `a share`: what the number counts. */
-  unit: string;
+  /** `tokens`: what the number counts, where it counts anything. */
+  unit?: string;
 }
 
 /** Reads `2T`, `300B`, `1.5e9`, `4096`: k, M, B or G, T count by thousands. Throws a GarnerError outside the bounds. */
@@ -23,13 +23,13 @@ export function quantity(text: string, { option, least, most, whole, unit }: Bou
   throw new GarnerError({
     what: `${option} is "${text.slice(0, 60)}"`,
     where: 'argument',
-    hint: `${whole ? 'a whole number' : 'a number'} of ${unit} from ${plainNumber(least)} to ${plainNumber(most)} is expected`,
+    hint: `${whole ? 'a whole number' : 'a number'}${unit === undefined ? '' : ` of ${unit}`} from ${plainNumber(least)} to ${plainNumber(most)} is expected`,
     fault: 2,
   });
 }
 
 const plainNumber = (n: number): string =>
-  Math.abs(n) >= 1e6 || (n !== 0 && Math.abs(n) < 1e-3) ? n.toExponential().replace('+', '') : String(n);
+  Math.abs(n) >= 1e9 || (n !== 0 && Math.abs(n) < 1e-3) ? n.toExponential().replace('+', '') : n.toLocaleString('en');
 
 /** Seconds as people say them: `34.2 days`, `5.1 h`, `3.2 s`. */
 export function formatSeconds(seconds: number): string {

@@ -16,6 +16,8 @@ export interface ScalingQuestion {
   overlapTensor?: boolean;
   /** Failures a GPU and hour. Absent: Llama 3's. */
   failures?: number;
+  /** Bytes of a GPU. Absent: the GPU's own. */
+  memory?: number;
   /** The most GPUs. Absent: 16,384. */
   most?: number;
   seed?: number;
@@ -33,31 +35,39 @@ export interface ScalingPoint extends StepResult {
 const MOST = 16_384;
 /** Forwards of a step over all GPUs' stages and chunks that are simulated in seconds. */
 const MOST_WORK = 1e6;
+/** Fewer counts of replicas than these make no curve: then the batch may lose this share, what no replica can take. */
+const FEW = 4;
+const LEFT_OUT = 0.05;
 /** Points stand at least so far apart. */
 const APART = 1.45;
 
 /**
- * Simulates the same step on ever more GPUs: the batch stays, each replica gets fewer micro-batches (strong scaling). From one
- * replica up to the most GPUs that the batch and the schedule allow; the layout's own count is always among them. Throws a
+ * Simulates the same step on ever more GPUs: the batch stays, each replica gets fewer micro-batches (strong scaling); a batch
+ * of few divisors loses up to a twentieth. From one replica up to the most GPUs that the batch and the schedule allow; the layout's own count is always among them. Throws a
  * GarnerError where the schedule does not fit the layout itself.
  */
 export function scalingCurve(question: ScalingQuestion): ScalingPoint[] {
-  const { shape, gpu, layout, most = MOST } = question;
+  const { shape, gpu, layout, memory = gpu.memory, most = MOST } = question;
   const { mesh } = layout;
   const replica = sizeOf({ ...mesh, data: 1 });
   const pieces = mesh.data * layout.microBatches;
   checkSize(layout, pieces, most);
-  const fits = (data: number) => {
-    const each = pieces / data;
-    return Number.isInteger(each) && (layout.chunks === 1 || each % mesh.pipeline === 0) && data * replica <= most;
-  };
-  const candidates = Array.from({ length: Math.min(pieces, Math.floor(most / replica)) }, (_, i) => i + 1).filter(fits);
+  const group = layout.chunks === 1 ? 1 : mesh.pipeline;
+  const microBatchesOf = (data: number) => group * Math.floor(pieces / data / group);
+  const counts = Array.from({ length: Math.min(pieces, Math.floor(most / replica)) }, (_, i) => i + 1);
+  const losing = (share: number) => counts.filter((data) => microBatchesOf(data) * data >= (1 - share) * pieces);
+  const exact = losing(0);
+  const candidates = exact.length < FEW ? losing(LEFT_OUT) : exact;
   if (!candidates.includes(mesh.data)) candidates.push(mesh.data);
   return thin(
     candidates.toSorted((a, b) => a - b),
     mesh.data,
   ).map((data) => {
-    const own: Layout = { ...layout, mesh: { ...mesh, data }, microBatches: pieces / data };
+    const own: Layout = {
+      ...layout,
+      mesh: { ...mesh, data },
+      microBatches: data === mesh.data ? layout.microBatches : microBatchesOf(data),
+    };
     const gpus = data * replica;
     const step = simulateStep({
       shape,
@@ -73,7 +83,7 @@ export function scalingCurve(question: ScalingQuestion): ScalingPoint[] {
       gpus,
       layout: own,
       effective: expectedEffective(run),
-      fits: memoryPerGpu(shape, own).total <= gpu.memory,
+      fits: memoryPerGpu(shape, own).total <= memory,
     };
   });
 }

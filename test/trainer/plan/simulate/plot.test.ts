@@ -37,6 +37,20 @@ test('a curve: the same batch on ever more GPUs, the own count among them, as fa
   expect([first.fits, last.fits]).toEqual([false, true]);
 });
 
+test('a batch of few divisors still makes a curve, of almost the whole batch; memory is that of the question', () => {
+  const plain: Layout = { ...layout, mesh: { data: 1, tensor: 1, pipeline: 1, context: 1 }, chunks: 1, sequence: 1024 };
+  const prime = { shape: findModel('gpt2-124m'), gpu: findGpu('h100'), layout: { ...plain, microBatches: 61 } };
+  const curve = scalingCurve(prime);
+  expect(curve.length).toBeGreaterThanOrEqual(6);
+  for (const { layout: own } of curve) {
+    expect(Number.isInteger(own.microBatches)).toBe(true);
+    expect(own.microBatches * own.mesh.data).toBeGreaterThanOrEqual(0.95 * 61);
+    expect(own.microBatches * own.mesh.data).toBeLessThanOrEqual(61);
+  }
+  expect(curve.every((p) => p.fits)).toBe(true);
+  expect(scalingCurve({ ...prime, memory: 1e9 }).some((p) => p.fits)).toBe(false);
+});
+
 test('what cannot be simulated in seconds is refused with its numbers', () => {
   expect(() => scalingCurve({ ...llama3, most: 512 })).toThrow('1024 GPUs');
   const long = { ...llama3, layout: { ...layout, microBatches: 16_000 } };
