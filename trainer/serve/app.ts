@@ -1,5 +1,7 @@
 import { createHash, randomBytes, randomInt, timingSafeEqual } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
+import type { ReadableStreamDefaultController } from 'node:stream/web';
+import type { HttpBindings } from '@hono/node-server';
 import { Hono, type Context } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import type { ChatTemplate } from '../chat/template.ts';
@@ -12,6 +14,8 @@ import { readChatRequest, type ChatRequest } from './request.ts';
 
 /** More than most contexts take, and bounded for all connections together. */
 const LARGEST_BODY = 2 << 20;
+/** What may wait for a client that reads more slowly than is written [bytes]. */
+const FARTHEST_BEHIND = 4 << 20;
 
 export interface Served {
   /** The model's name in requests. */
@@ -119,7 +123,7 @@ async function complete(c: Context, served: Served): Promise<Response> {
   };
   const parts = { giveBack, signal };
   return ready.stream
-    ? streamed(ready, served, head, { ...parts, leave })
+    ? streamed(ready, served, head, { ...parts, leave, cut: () => (c.env as HttpBindings).outgoing.destroy() })
     : c.json(await whole(ready, served, head, parts));
 }
 
@@ -190,17 +194,26 @@ async function whole(request: Ready, { model, vocabulary }: Served, head: Head, 
   };
 }
 
-/** Server-sent events: a chunk a piece, then usage where asked for, then [DONE]. Who stops reading stops the answers. */
+/**
+ * Server-sent events: a chunk a piece, then usage where asked for, then [DONE]. Who leaves, or reads nothing for so long that
+ * much is waiting, stops the answers.
+ */
 function streamed(
   request: Ready,
   { model, vocabulary }: Served,
   head: Head,
-  { leave, ...parts }: Parts & { leave: () => void },
+  { leave, cut, ...parts }: Parts & { leave: () => void; cut: () => void },
 ): Response {
   const encoder = new TextEncoder();
-  const body = new ReadableStream<Uint8Array>({
-    async start(controller) {
-      const say = (data: string) => controller.enqueue(encoder.encode(`data: ${data}\n\n`));
+  const source = {
+    async start(controller: ReadableStreamDefaultController<Uint8Array>) {
+      const say = (data: string) => {
+        if (parts.signal.aborted) return;
+        controller.enqueue(encoder.encode(`data: ${data}\n\n`));
+        if (controller.desiredSize! >= 0) return;
+        leave();
+        cut();
+      };
       const chunk = (more: object) =>
         say(
           JSON.stringify({
@@ -234,7 +247,8 @@ function streamed(
       }
     },
     cancel: leave,
-  });
+  };
+  const body = new ReadableStream(source, new ByteLengthQueuingStrategy({ highWaterMark: FARTHEST_BEHIND }));
   return new Response(body, {
     headers: { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' },
   });

@@ -326,6 +326,33 @@ test('a client that leaves stops its answer, in a stream and without', async () 
   }
 });
 
+test('a client that reads nothing is cut off before its answers fill the memory', async () => {
+  const socket = connect(Number(new URL(slow.url).port), '127.0.0.1').pause();
+  const text = JSON.stringify(
+    ask({ n: slow.places, max_tokens: 8000, stream: true, logprobs: true, top_logprobs: 20 }),
+  );
+  socket.write(
+    `POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: ${text.length}\r\n\r\n${text}`,
+  );
+  for (let tries = 0; slow.running() === 0 && tries < 200; tries++) await sleep(10);
+  expect(slow.running()).toBe(slow.places);
+  const from = performance.now();
+  while (slow.running() > 0 && performance.now() - from < 20_000) await sleep(20);
+  expect(slow.running()).toBe(0);
+  let read = 0;
+  let last = '';
+  socket.on('data', (chunk: Buffer) => {
+    read += chunk.length;
+    last = chunk.toString();
+  });
+  socket.on('error', () => {});
+  const closed = new Promise((done) => socket.once('close', done));
+  socket.resume();
+  await closed;
+  expect(last).not.toContain('[DONE]');
+  expect(read).toBeLessThan(32 << 20);
+}, 30_000);
+
 test('many who leave at any moment take no place with them', async () => {
   await Promise.all(
     Array.from({ length: 60 }, async (_, i) => {
