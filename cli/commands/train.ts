@@ -40,7 +40,7 @@ export default defineCommand({
   ],
   examples: [
     'garner train my.yaml',
-    `garner train my.yaml --where "language = 'en' and gopher_quality.words > 100" --steps 500`,
+    `garner train my.yaml --steps 500 \\\n    --where "language = 'en' and gopher_quality.words > 100"`,
     'garner train my.yaml --ranks 8 --mesh tensor=2,pipeline=2 --dry-run',
     'mpirun -n 8 garner train my.yaml',
   ],
