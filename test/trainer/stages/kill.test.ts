@@ -92,7 +92,7 @@ test.concurrent('killed before each rename of its end: the same files', async ()
 });
 
 test.concurrent('two ranks: the losses and weights of one, and after a kill the same files, all to the last bit', async () => {
-  const long = { steps: 400, checkpoint: { every: 40, keep: 2 } };
+  const long = { steps: 200, checkpoint: { every: 20, keep: 2 } };
   const one = await lakeWithOrder('one', long);
   const two = await lakeWithOrder('two', { ...long, ranks: 2 });
   const killed = await lakeWithOrder('two-killed', { ...long, ranks: 2 });
@@ -102,7 +102,7 @@ test.concurrent('two ranks: the losses and weights of one, and after a kill the 
   expect(await rowsOf(two)).toEqual(await rowsOf(one));
   for (const [name, content] of Object.entries(outputs(two)))
     if (/model|optimizer|samples|steps/.test(name)) expect([name, content === files[name]]).toEqual([name, true]);
-  for (const step of [50, 200]) expect(await runOrder(killed, ['after', step])).toBe('SIGKILL');
+  for (const step of [50, 120]) expect(await runOrder(killed, ['after', step])).toBe('SIGKILL');
   expect(await runOrder(killed)).toBe('exit 0');
   expect(outputs(killed)).toEqual(outputs(two));
 });
