@@ -1,11 +1,11 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { explainSystemError, GarnerError } from '../../core/errors.ts';
 import { sha256 } from '../../core/hash.ts';
 import { only, type Inputs } from '../../core/stage/index.ts';
 import { inWords } from '../align/pairs.ts';
 import type { PieceShape } from '../align/pieces.ts';
-import { chatTemplate, type ChatTemplate } from '../chat/template.ts';
+import { chatTemplate, templateBeside, type ChatTemplate } from '../chat/template.ts';
 import { readConfig } from '../checkpoint/config.ts';
 import type { ModelConfig } from '../model/config.ts';
 import type { LearnerOptions } from '../parallel/open.ts';
@@ -55,13 +55,18 @@ export function openBase(section: string, from: string | undefined, lake: string
   const checkpoint = join(lake, found);
   const tokenizer = join(checkpoint, 'tokenizer.json');
   const vocabulary = openVocabulary(tokenizer);
-  const chat = chatTemplate(vocabulary);
+  const chat = templateBeside(checkpoint, vocabulary) ?? chatTemplate(vocabulary);
+  const settings = join(checkpoint, 'tokenizer_config.json');
   return {
     checkpoint,
     config: readConfig(join(checkpoint, 'config.json')),
     vocabulary,
     chat,
-    beside: { 'tokenizer.json': readFileSync(tokenizer, 'utf8'), 'chat_template.jinja': `${chat.jinja}\n` },
+    beside: {
+      'tokenizer.json': readFileSync(tokenizer, 'utf8'),
+      ...(existsSync(settings) && { 'tokenizer_config.json': readFileSync(settings, 'utf8') }),
+      'chat_template.jinja': `${chat.jinja}\n`,
+    },
   };
 }
 
