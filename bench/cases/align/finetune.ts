@@ -16,7 +16,7 @@ import { median, type BenchOptions, type Figure } from '../../harness.ts';
 
 /** Steps of 2,048 tokens each. */
 const SIZES = {
-  whole: { pretrain: 1200, finetune: 900, lora: 100, seeds: [1, 2, 3], questions: 60 },
+  whole: { pretrain: 600, finetune: 500, lora: 40, seeds: [1, 2, 3], questions: 60 },
   quick: { pretrain: 6, finetune: 6, lora: 2, seeds: [1], questions: 4 },
 };
 const VOCABULARY = 4096;
