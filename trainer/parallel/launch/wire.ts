@@ -62,8 +62,9 @@ export function openWire(socket: Socket): Wire {
   };
   const take = () => {
     while (bytes >= 4 && !broken) {
-      const head = pending[0]!.length >= 4 ? pending[0]! : Buffer.concat(pending);
-      const length = head.readUInt32BE(0);
+      // Pieces are joined when a message is whole: once for each piece would be the square of a long one.
+      if (pending[0]!.length < 4) pending = [Buffer.concat(pending)];
+      const length = pending[0]!.readUInt32BE(0);
       if (length > (keys ? LONGEST : STRANGER)) return fail(`a message of ${length} bytes`);
       if (bytes < 4 + length) return;
       const all = Buffer.concat(pending);
