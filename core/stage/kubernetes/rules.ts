@@ -38,7 +38,8 @@ export function faultsOf(job: TaskJob): string[] {
     persistentVolumeClaim: { claimName },
   } of pod.volumes)
     must(SUBDOMAIN.test(claimName) && claimName.length <= 253, `"${claimName}" is no name of a claim`);
-  for (const container of pod.containers)
+  for (const container of pod.containers) {
+    must(/^[^\s"'`\\]{1,1000}$/.test(container.image), `"${container.image.slice(0, 100)}" is no image`);
     for (const mount of container.volumeMounts) {
       must(
         pod.volumes.some((v) => v.name === mount.name),
@@ -49,5 +50,6 @@ export function faultsOf(job: TaskJob): string[] {
         `"${mount.mountPath}" is no place to mount`,
       );
     }
+  }
   return faults;
 }

@@ -86,6 +86,8 @@ test.each([
   { path: 'spec.parallelism', value: 13, says: 'parallelism' },
   { path: 'spec.completionMode', value: 'NonIndexed', says: 'Indexed' },
   { path: 'spec.template.spec.restartPolicy', value: 'OnFailure', says: 'Never' },
+  { path: 'spec.template.spec.containers.0.image', value: 'garner:1\nx: y', says: 'is no image' },
+  { path: 'spec.template.spec.containers.0.image', value: '', says: 'is no image' },
   { path: 'spec.template.spec.containers.0.name', value: 'other', says: 'no container "garner"' },
   { path: 'spec.template.spec.volumes.0.name', value: 'other', says: 'no volume "lake"' },
   { path: 'spec.template.spec.containers.0.volumeMounts.0.mountPath', value: 'lake', says: 'place to mount' },
