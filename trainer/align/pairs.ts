@@ -10,6 +10,7 @@ import { answersTo, promptRefusal, type Answer } from './answers.ts';
 /** A pair as a model reads it. */
 export interface Pair {
   id: string;
+  /** The record's own, or its file's name; where there are several files, always the latter. */
   source: string;
   /** Pairs of one prompt have one key. */
   prompt: string;
@@ -30,7 +31,7 @@ export interface Read<T> {
 }
 
 /** Reads files under a shape, then makes items; `make` returns a reason where it cannot. Throws a GarnerError where nothing is left. */
-async function readItems<R extends object, T extends object>(
+async function readItems<R extends { source: string }, T extends object>(
   files: readonly string[],
   shape: (value: unknown, place: Place) => Shaped<R>,
   make: (record: R) => T | string,
@@ -45,7 +46,8 @@ async function readItems<R extends object, T extends object>(
   };
   const placed = (value: unknown, place: Place): Shaped<{ record: R; location: string }> => {
     const found = shape(value, place);
-    return isRefusal(found) ? found : { record: found, location: place.location };
+    if (isRefusal(found)) return found;
+    return { record: files.length > 1 ? { ...found, source: place.source } : found, location: place.location };
   };
   for (const file of files) {
     const read = await readAllShaped(file, placed);

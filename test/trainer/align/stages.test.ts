@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findCompiler } from '../../../core/native/compile.ts';
 import { readTable } from '../../../core/lake/parquet.ts';
@@ -116,6 +117,32 @@ test('a reward model learns which answer is preferred, and says what it knows of
     num_labels: 1,
     tie_word_embeddings: false,
   });
+});
+
+test('two files are two parts, whatever their records say', async () => {
+  const [a, b] = [join(root, 'a.jsonl'), join(root, 'b.jsonl.gz')];
+  writeFileSync(
+    a,
+    pairs
+      .slice(0, 4)
+      .map((p) => `${JSON.stringify(p)}\n`)
+      .join(''),
+  );
+  writeFileSync(
+    b,
+    gzipSync(
+      pairs
+        .slice(4, 8)
+        .map((p) => `${JSON.stringify(p)}\n`)
+        .join(''),
+    ),
+  );
+  const { context } = await runStage(reward, 'parts', rewardOf({ data: [a, b], steps: 1, batch: 2, folds: 2 }));
+  const { parts } = context.saidFacts['held_out'] as { parts: Record<string, { pairs: number }> };
+  expect(Object.entries(parts).map(([name, p]) => [name, p.pairs])).toEqual([
+    ['a', 4],
+    ['b', 4],
+  ]);
 });
 
 test('with folds every pair is held out once, by the prompts, each time by a model that begins anew', async () => {
