@@ -34,7 +34,7 @@ const sequence = z
 export const rewardSection = z.strictObject({
   name: name('reward'),
   data: files(
-    'JSON lines or Parquet of preference pairs, a path or several: {prompt, chosen, rejected} as TRL has them',
+    'JSON lines or Parquet of preference pairs, a path or several: {prompt, chosen, rejected} as TRL has them, or what "garner rank export" writes of people’s judgements',
   ),
   from,
   sequence,
