@@ -18,7 +18,8 @@ export interface Asked {
   origin: string | undefined;
   /** The browser's own word on where a request comes from. */
   site: string | undefined;
-  cookie: string | undefined;
+  /** Its word on what for: `navigate` where a person opens an address. */
+  mode: string | undefined;
 }
 
 const LONGEST_SECRET_AGE = 7 * 86_400_000; // ms
@@ -53,14 +54,16 @@ const isOwnHost = (access: Access, host: string | undefined): boolean =>
 
 /**
  * Why a request is refused, or null. Host always; Origin must be our own where the browser sends one, and be there
- * for everything that changes something; another site may not even read.
+ * for everything that changes something; another page, one of another port too, may link here and not even read.
  */
 export function refusal(access: Access, asked: Asked): string | null {
   if (!isOwnHost(access, asked.host)) return 'this server answers to 127.0.0.1 and localhost only';
   const reads = asked.method === 'GET' || asked.method === 'HEAD';
   if (asked.origin !== undefined ? asked.origin !== `http://${asked.host}` : !reads)
     return 'the request comes from another page';
-  if (!reads && asked.site !== undefined && asked.site !== 'same-origin') return 'the request comes from another page';
+  const elsewhere = asked.site !== undefined && asked.site !== 'same-origin';
+  if (elsewhere && !(reads && (asked.site === 'none' || asked.mode === 'navigate')))
+    return 'the request comes from another page';
   return null;
 }
 

@@ -57,7 +57,7 @@ export function studioApp(access: () => Access, pages: readonly StudioPage[]): H
       host: c.req.header('host'),
       origin: c.req.header('origin'),
       site: c.req.header('sec-fetch-site'),
-      cookie: c.req.header('cookie'),
+      mode: c.req.header('sec-fetch-mode'),
     });
     if (why !== null) return c.text(why, 403);
     const token = c.req.query('token');

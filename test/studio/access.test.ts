@@ -108,6 +108,16 @@ test('another name for this machine, another page and no page at all are refused
   }
   expect((await ask(port, '/rank', { Cookie, Host: 'evil.example' })).status).toBe(403);
   expect((await ask(port, '/api/rank/about', { Cookie, Origin: 'http://evil.example' })).status).toBe(403);
+  // what a browser says of a script, a picture, a link of another page, and of an address that is typed
+  const from = (site: string, mode: string) => ({ Cookie, 'Sec-Fetch-Site': site, 'Sec-Fetch-Mode': mode });
+  for (const [site, mode, status] of [
+    ['same-site', 'no-cors', 403],
+    ['cross-site', 'no-cors', 403],
+    ['cross-site', 'navigate', 200],
+    ['none', 'navigate', 200],
+    ['same-origin', 'cors', 200],
+  ] as const)
+    expect([site, mode, (await ask(port, '/api/rank/about', from(site, mode))).status]).toEqual([site, mode, status]);
   const asked = await ask(port, '/api/rank/next', { ...own, Origin: 'http://evil.example' }, 'OPTIONS');
   expect([asked.status, asked.headers['access-control-allow-origin']]).toEqual([403, undefined]);
 });

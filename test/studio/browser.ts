@@ -109,7 +109,9 @@ export async function openPage(context: BrowserContext, url: string): Promise<{ 
   const faults: string[] = [];
   page.on('pageerror', (error) => faults.push(error.message));
   page.on('console', (message) => {
-    if (message.type() === 'error' && !/ERR_CONNECTION_REFUSED/.test(message.text())) faults.push(message.text());
+    // a server that was killed is what some tests are about
+    const killed = /ERR_(CONNECTION_(REFUSED|RESET)|EMPTY_RESPONSE)/.test(message.text());
+    if (message.type() === 'error' && !killed) faults.push(message.text());
   });
   page.on('dialog', (dialog) => {
     faults.push(`dialog: ${dialog.message()}`);
