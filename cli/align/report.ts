@@ -24,7 +24,8 @@ export function alignReport(
     return [
       run.stage,
       short(facts.steps),
-      `${facts.loss.first.toFixed(2)} → ${facts.loss.last.toFixed(2)}`,
+      // What GRPO pushes is around 0 at every step.
+      run.stage === 'grpo' ? '' : `${facts.loss.first.toFixed(2)} → ${facts.loss.last.toFixed(2)}`,
       facts.held_out === undefined ? '' : percent(facts.held_out.accuracy),
       !standing || run.stage === BEFORE ? '' : standing.kl.toFixed(2),
       change((s) => s.greedy),
@@ -33,7 +34,7 @@ export function alignReport(
       !standing || run.stage === BEFORE || standing.wins === null ? '' : percent(standing.wins),
     ];
   });
-  const head = ['stage', 'steps', 'loss', 'pairs', 'KL', 'greedy', 'sampled', 'sentences', 'wins'];
+  const head = ['stage', 'steps', 'loss', 'pairs', 'KL', 'greedy', 'sampled', 'full', 'wins'];
   const parameters = (runs[0]!.facts as unknown as Facts).parameters;
   const last = runs.at(-1)!.stage;
   const [first, ...others] = [...standings];
@@ -45,10 +46,10 @@ export function alignReport(
     '',
     formatTable(head, rows, width),
     '',
-    `pairs: held-out pairs that it orders rightly. Of ${prompts} sums in no training:`,
-    'greedy: right by the likeliest answer; sampled: right at temperature 1;',
-    'sentences: answered in a full sentence. KL: nats an answer from the fine-tuned',
-    'model; wins: answers that the reward model likes better than the fine-tuned one’s.',
+    'Shares in %. pairs: held-out pairs that it orders rightly; wins: sampled',
+    'answers that the reward model likes better than the fine-tuned model’s; KL:',
+    `from that one, nats an answer. Of ${prompts} sums in no training: greedy, right by`,
+    'the likeliest answer; sampled, right at temperature 1; full, in a sentence.',
     '',
     'Before and after, on prompts that no training saw:',
     ...answers,
@@ -58,7 +59,7 @@ export function alignReport(
     `${Math.round(seconds)} seconds in all. Try next:`,
     `  bin/garner chat align-${last} --temperature 0`,
     `  bin/garner card align-${last}`,
-    `  echo '{"id":1,"prompt":"What is 4 + 5?","answer":"9"}' | bin/garner score align-reward`,
+    `  echo '{"prompt":"4 + 5 = ?","answer":"9"}' | bin/garner score align-reward`,
     '',
   ].join('\n');
 }
@@ -73,7 +74,7 @@ interface Facts {
   held_out?: { accuracy: number };
 }
 
-const percent = (share: number): string => `${(100 * share).toFixed(0)} %`;
+const percent = (share: number): string => `${(100 * share).toFixed(0)}`;
 
 const oneLine = (text: string): string => {
   const flat = plain(text.replaceAll(/\s*\n\s*/g, ' ⏎ ')).trim();

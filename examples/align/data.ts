@@ -17,7 +17,7 @@ export type AlignFiles = Record<'sums' | 'conversations' | 'preferences' | 'prom
 const SIZES = {
   documents: 10_000,
   sums: 3000,
-  preferences: 3000,
+  preferences: 5000,
   styles: 1200,
   prompts: 4000,
   test: 500,
