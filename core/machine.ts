@@ -20,10 +20,11 @@ const read = (path: string): string => {
   }
 };
 
-/** Field 22 of /proc/<pid>/stat; the second field is a name in parentheses that may hold anything. Empty where there is no such process, or no /proc. */
-function bornAt(pid: number | 'self'): string {
+/** Fields 3 and 22 of /proc/<pid>/stat; the second field is a name in parentheses that may hold anything. Empty where there is no such process, or no /proc. */
+function statOf(pid: number | 'self'): { state: string; born: string } {
   const stat = read(`/proc/${pid}/stat`);
-  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return { state: fields[0] ?? '', born: fields[19] ?? '' };
 }
 
 function machineName(): string {
@@ -41,7 +42,7 @@ export const ownName: ProcessName = {
   host: hostname(),
   machine: machineName(),
   pid: process.pid,
-  born: bornAt('self'),
+  born: statOf('self').born,
 };
 
 /** The host as a cluster calls it: two nodes of Slurm may be one host. */
@@ -55,7 +56,9 @@ export function isDead(name: Pick<ProcessName, 'machine' | 'pid' | 'born'>): boo
   } catch (error) {
     return (error as { code?: string }).code === 'ESRCH';
   }
-  const born = bornAt(name.pid);
+  const { state, born } = statOf(name.pid);
+  // Its parent has not asked yet how it ended: in a container without an init nobody ever may.
+  if (state === 'Z' || state === 'X') return true;
   return name.born !== '' && born !== '' && born !== name.born;
 }
 

@@ -74,6 +74,21 @@ describe('a process by name', () => {
     expect(processOf(`${ownTag}-0-read-part-00000`)).toMatchObject({ machine: ownName.machine, pid: process.pid });
     expect(processOf('gc-12')).toBeNull();
   });
+
+  test.skipIf(process.platform !== 'linux')('one whose end nobody has asked for is dead', async () => {
+    const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 20'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    children.push(parent);
+    const pid = await new Promise<number>((resolve) =>
+      parent.stdout.on('data', (text: Buffer) => resolve(Number(text))),
+    );
+    const stat = () =>
+      readFileSync(`/proc/${pid}/stat`, 'utf8')
+        .replace(/^.*\) /, '')
+        .split(' ');
+    for (let tries = 0; stat()[0] !== 'Z' && tries < 200; tries++) await sleep(10);
+    expect(stat()[0]).toBe('Z');
+    expect(isDead({ ...ownName, pid, born: stat()[19]! })).toBe(true);
+  });
 });
 
 describe('the lease', () => {
