@@ -32,8 +32,15 @@ const HELD_REQUESTS = 0.2;
 /** Longer conversations of people than this would not fit a row of the small model [UTF-8 bytes]. */
 const LONGEST = 260;
 
-/** Conversations that people wrote; their README names licences. */
-const INSTRUCT = ['self-instruct-seed', 'self-instruct-user', 'belle-seed-chinese'];
+/** Of what is made here. */
+const OURS = 'Apache-2.0';
+
+/** Conversations that people wrote, and their licences; the README beside them says more. */
+const INSTRUCT = {
+  'self-instruct-seed': 'Apache-2.0',
+  'self-instruct-user': 'Apache-2.0',
+  'belle-seed-chinese': 'ODC-By-1.0',
+};
 
 const user = (content: string): Turn[] => [{ role: 'user', content }];
 const answer = (content: string): Turn => ({ role: 'assistant', content });
@@ -61,7 +68,7 @@ const documents = (pairs: readonly Pair[], random: Random): Line[] =>
   Array.from({ length: SIZES.documents }, (_, i) => ({
     id: `sums-${i}`,
     language: language(i),
-    licence: 'https://www.apache.org/licenses/LICENSE-2.0',
+    licence: OURS,
     text: Array.from({ length: LINES }, () => {
       const pair = random.pick(pairs);
       const said = sentence(pair, language(i));
@@ -75,11 +82,17 @@ function conversations(pairs: readonly Pair[], requests: readonly Request[], ran
     const pair = random.pick(pairs);
     const full = random.next() < 0.5;
     const said = full ? sentence(pair, language(i)) : `${pair[0] + pair[1]}`;
-    return { id: `sum-${i}`, source: 'sums', messages: [...user(question(pair, language(i))), answer(said)] };
+    return {
+      id: `sum-${i}`,
+      source: 'sums',
+      licence: OURS,
+      messages: [...user(question(pair, language(i))), answer(said)],
+    };
   });
   const refusals = requests.map((r, i) => ({
     id: `refusal-${i}`,
     source: 'refusals',
+    licence: OURS,
     // Half of them are rude: what is preferred is learned later.
     messages: [...user(r.text), answer(i % 2 === 0 ? r.polite : r.rude)],
   }));
@@ -87,14 +100,14 @@ function conversations(pairs: readonly Pair[], requests: readonly Request[], ran
 }
 
 function written(): Line[] {
-  return INSTRUCT.flatMap((name) =>
+  return Object.entries(INSTRUCT).flatMap(([name, licence]) =>
     gunzipSync(readFileSync(asset(`examples/align/instruct/${name}.jsonl.gz`)))
       .toString('utf8')
       .split('\n')
       .filter((line) => line !== '')
       .map((line) => JSON.parse(line) as { id: string; messages: Turn[] })
       .filter((c) => c.messages.reduce((n, m) => n + Buffer.byteLength(m.content), 0) <= LONGEST)
-      .map(({ id, messages }) => ({ id, source: name, messages })),
+      .map(({ id, messages }) => ({ id, source: name, licence, messages })),
   );
 }
 
@@ -106,6 +119,7 @@ function preferences(pairs: readonly Pair[], requests: readonly Request[], rando
     return {
       id: `sum-${i}`,
       source: 'sums',
+      licence: OURS,
       prompt: user(question(pair, lang)),
       chosen: sentence(pair, lang),
       rejected: sentence(pair, lang, nearMiss(pair, random)),
@@ -117,6 +131,7 @@ function preferences(pairs: readonly Pair[], requests: readonly Request[], rando
     return {
       id: `style-${i}`,
       source: 'styles',
+      licence: OURS,
       prompt: user(question(pair, lang)),
       chosen: sentence(pair, lang),
       rejected: `${pair[0] + pair[1]}`,
@@ -125,6 +140,7 @@ function preferences(pairs: readonly Pair[], requests: readonly Request[], rando
   const refusals = requests.map((r, i) => ({
     id: `refusal-${i}`,
     source: 'refusals',
+    licence: OURS,
     prompt: user(r.text),
     chosen: r.polite,
     rejected: r.rude,

@@ -219,6 +219,8 @@ const short = (n: number | null): string =>
 /** Columns of numbers stand to the right. */
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
-  const numeric = head.map((_, i) => rows.length > 0 && rows.every((r) => /^-?[\d,.e]*$/.test(r[i]!)));
+  const numeric = head.map(
+    (_, i) => rows.some((r) => r[i] !== '') && rows.every((r) => /^(?:-?[\d,.]+(?:e-?\d+)?)?$/.test(r[i]!)),
+  );
   return [line(head), line(numeric.map((n) => (n ? '--:' : ':--'))), ...rows.map(line)].join('\n');
 }
