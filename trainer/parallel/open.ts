@@ -131,15 +131,25 @@ export function openLearner(config: ModelConfig, options: LearnerOptions, world:
   const rows = openRows(plan.inputs, view, openBatch(micro, sequence, options.documents), config.vocabulary);
   const speaks = place.tensor === 0 && place.pipeline === mesh.pipeline - 1;
   const passing = parallel.zero === 2;
+  /** Adds what each data rank says, as many at once as a group can. */
+  const sumOf = (numbers: ArrayLike<number>): Float64Array => {
+    const all = new Float64Array(numbers.length);
+    for (let from = 0; from < all.length; from += MOST_SUMMED) {
+      const part = Array.from({ length: Math.min(MOST_SUMMED, all.length - from) }, (_, i) =>
+        speaks ? numbers[from + i]! : 0,
+      );
+      all.set(world.sum(part), from);
+    }
+    return all;
+  };
   /** Adds the losses of all slots in their order: the same bits on every mesh that gives the same losses. */
   const total = (slots: number, losses: ReadonlyMap<number, LossSum>): LossSum => {
-    const numbers = Array.from({ length: 2 * slots }, () => 0);
-    if (speaks)
-      for (const [slot, { lossSum, tokens }] of losses) {
-        numbers[2 * slot] = lossSum;
-        numbers[2 * slot + 1] = tokens;
-      }
-    const all = world.sum(numbers);
+    const numbers = new Float64Array(2 * slots);
+    for (const [slot, { lossSum, tokens }] of losses) {
+      numbers[2 * slot] = lossSum;
+      numbers[2 * slot + 1] = tokens;
+    }
+    const all = sumOf(numbers);
     const sum = { lossSum: 0, tokens: 0 };
     for (let slot = 0; slot < slots; slot++) {
       sum.lossSum += all[2 * slot]!;
@@ -211,16 +221,7 @@ export function openLearner(config: ModelConfig, options: LearnerOptions, world:
       }
       rows.forget();
     },
-    sum(numbers) {
-      const all = new Float64Array(numbers.length);
-      for (let from = 0; from < all.length; from += MOST_SUMMED) {
-        const part = Array.from({ length: Math.min(MOST_SUMMED, all.length - from) }, (_, i) =>
-          speaks ? numbers[from + i]! : 0,
-        );
-        all.set(world.sum(part), from);
-      }
-      return all;
-    },
+    sum: sumOf,
     update(what) {
       const done = update(what);
       if (parallel.zero > 0)
