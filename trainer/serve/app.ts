@@ -25,6 +25,8 @@ export interface Served {
   /** Changes with the weights. */
   fingerprint: string;
   context: number;
+  /** Messages of more bytes are certainly longer than the context: they are refused unread. */
+  mostBytes: number;
   vocabulary: Vocabulary;
   chat: ChatTemplate;
   model: RemoteModel;
@@ -136,22 +138,31 @@ async function bodyOf(c: Context): Promise<unknown> {
   }
 }
 
-function prepare(request: ChatRequest, { chat, context, places }: Served): Ready {
+function prepare(request: ChatRequest, { chat, context, mostBytes, places }: Served): Ready {
   if (request.n > places.total)
     throw new ApiError(400, 'invalid_value', `Invalid value for 'n': at most ${places.total} answers at a time.`, 'n');
+  // Two million bytes hold the thread, and with it everybody's stream, for a second.
+  const bytes = request.messages.reduce((sum, { content }) => sum + Buffer.byteLength(content ?? ''), 0);
+  if (bytes > mostBytes) throw tooLong(context, `more than ${context}`, 'messages');
   const prompt = chat.prompt(request.messages);
   // The token after the last place still comes.
   const room = context + 1 - prompt.length;
   if (room < 1 || (request.tokens ?? 1) > room)
-    throw new ApiError(
-      400,
-      'context_length_exceeded',
-      `This model's maximum context length is ${context} tokens. However, your messages have ${prompt.length}` +
-        `${request.tokens === null ? '' : ` and ${request.tokensField} is ${request.tokens}`}. Please reduce them.`,
+    throw tooLong(
+      context,
+      `${prompt.length}${request.tokens === null ? '' : ` and ${request.tokensField} is ${request.tokens}`}`,
       room < 1 ? 'messages' : request.tokensField,
     );
   return { ...request, prompt, most: request.tokens ?? room, seedUsed: request.seed ?? randomInt(2 ** 47) };
 }
+
+const tooLong = (context: number, have: string, param: string): ApiError =>
+  new ApiError(
+    400,
+    'context_length_exceeded',
+    `This model's maximum context length is ${context} tokens. However, your messages have ${have}. Please reduce them.`,
+    param,
+  );
 
 type Head = Record<'id' | 'model' | 'system_fingerprint', string> & { created: number };
 interface Parts {

@@ -8,7 +8,7 @@ import { sha256File } from '../../core/hash.ts';
 import { templateBeside } from '../chat/template.ts';
 import { readConfig } from '../checkpoint/config.ts';
 import type { ModelConfig } from '../model/config.ts';
-import { openVocabulary } from '../sample/vocabulary.ts';
+import { byteCounts, openVocabulary, type Vocabulary } from '../sample/vocabulary.ts';
 import { openApp } from './app.ts';
 import { openRemoteModel } from './model.ts';
 import { openPlaces } from './places.ts';
@@ -17,6 +17,8 @@ const MOST_PLACES = 16;
 const MOST_CONNECTIONS = 256;
 /** For keys and values [bytes]. */
 const CACHE = 1 << 30;
+/** A text may become so much shorter before it is cut into tokens: where a tokenizer composes characters. */
+const SHRINKS = 4;
 
 export interface ServeOptions {
   /** A folder with config.json, model.safetensors, tokenizer.json, chat_template.jinja. */
@@ -62,6 +64,7 @@ export async function openServer({ checkpoint, name, port, key, queue, threads }
     created: Math.floor(statSync(weights).mtimeMs / 1000),
     fingerprint: `garner_${createHash('sha256').update(digest).digest('hex').slice(0, 10)}`,
     context: config.context,
+    mostBytes: config.context * longestToken(vocabulary) * SHRINKS,
     vocabulary,
     chat,
     model,
@@ -87,6 +90,10 @@ export async function openServer({ checkpoint, name, port, key, queue, threads }
     },
   };
 }
+
+/** Bytes of the longest token. */
+const longestToken = (vocabulary: Vocabulary): number =>
+  byteCounts(vocabulary).reduce((most, bytes) => Math.max(most, bytes), 1);
 
 /** As many answers at one time as the memory for keys and values allows. */
 function placesFor({ layers, keyValueHeads, headSize, context }: ModelConfig): number {

@@ -212,6 +212,13 @@ const bad: [string, unknown, number, string | null, string | null][] = [
     'context_length_exceeded',
     'messages',
   ],
+  [
+    'a talk that is certainly longer than the context',
+    ask({ messages: [{ role: 'user', content: 'no '.repeat(600_000) }] }),
+    400,
+    'context_length_exceeded',
+    'messages',
+  ],
 ];
 test.each(bad)('%s is one of OpenAI’s errors', async (_name, body, status, code, param) => {
   const error = await errorOf(await post(body));
