@@ -59,7 +59,7 @@ export const headName = ({ head: kind, tiedEmbeddings }: ModelConfig): string =>
   kind === 'score' ? 'score' : tiedEmbeddings ? 'model.embed_tokens' : 'lm_head';
 
 /** Hidden states [N, C] → logits [N, V], or scores [N, 1]. */
-export const head = (config: ModelConfig, weight: Weight, x: Tensor): Tensor =>
+const head = (config: ModelConfig, weight: Weight, x: Tensor): Tensor =>
   linear({ x, w: weight(headName(config)) }).y;
 
 /**
