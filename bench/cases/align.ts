@@ -1,8 +1,10 @@
 import { defineBench, type BenchOptions, type Figure } from '../harness.ts';
 import { finetune } from './align/finetune.ts';
+import { grpo } from './align/grpo.ts';
+import { ppo } from './align/ppo.ts';
 
 /** Each trains what it measures, from nothing. */
-const CASES: readonly ((options: BenchOptions) => AsyncIterable<Figure>)[] = [finetune];
+const CASES: readonly ((options: BenchOptions) => AsyncIterable<Figure>)[] = [finetune, grpo, ppo];
 
 export default defineBench({
   name: 'align',

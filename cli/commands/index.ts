@@ -60,6 +60,10 @@ export const COMMANDS: Record<string, { summary: string; load: () => Promise<{ d
     load: () => import('./plan-tasks.ts'),
   },
   sample: { summary: 'let a trained model write', load: () => import('./sample.ts') },
+  eval: {
+    summary: 'how often a model is right: pass@k and best of n, by a checker',
+    load: () => import('./eval.ts'),
+  },
   score: {
     summary: 'judge answers of JSON lines by a reward model: {id, prompt, answer} to {id, reward}',
     load: () => import('./score.ts'),

@@ -45,6 +45,8 @@ interface BaseOptions {
   threads?: number;
   width?: number;
   layers?: number;
+  /** Of a micro-batch; a step has two. */
+  rows?: number;
   /** Steps after which it stops in any case. */
   most?: number;
   say?: (text: string) => void;
@@ -56,7 +58,7 @@ interface BaseOptions {
  */
 export async function sumBase(
   folder: string,
-  { seed = 1, from = 0.26, threads = 2, width = 128, layers = 3, most = 4000, say }: BaseOptions = {},
+  { seed = 1, from = 0.26, threads = 2, width = 128, layers = 3, rows = 32, most = 4000, say }: BaseOptions = {},
 ): Promise<SumBase> {
   mkdirSync(folder, { recursive: true });
   const chats = madeSums('train').map(
@@ -81,7 +83,6 @@ export async function sumBase(
     keyValueHeads: 4,
     headSize: width / 4,
   });
-  const rows = 32;
   const samples = packedChats(
     chats.map((c) => chat.render(c)),
     { sequence: CONTEXT, padding: vocabulary.endOfText, seed },
