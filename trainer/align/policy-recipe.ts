@@ -61,7 +61,7 @@ const sampled = {
     .describe('a control: rewards are dealt anew over the batch, so that there is nothing to learn'),
   sequence: count('length of a row, which packs several answers [tokens]; default: the model’s context').optional(),
   micro_batch: count('rows that go through the model at once; default: as many as hold 4,096 tokens').optional(),
-  learning_rate: learningRate(3e-4, 'linear', 0.1).prefault({}).describe('rate and its schedule'),
+  learning_rate: learningRate(1e-4, 'linear', 0.1).prefault({}).describe('rate and its schedule'),
   adam: adam.prefault({ weight_decay: 0 }).describe('AdamW'),
   clip: z.number().positive().default(1).describe('greatest norm of the gradient'),
 };
@@ -85,7 +85,6 @@ export const ppoSection = z.strictObject({
   name: name.describe('name of the run; default: the recipe’s name and "-ppo"'),
   ...sampled,
   epochs: count('passes over the answers of a step').default(2),
-  learning_rate: learningRate(1e-4, 'linear', 0.1).prefault({}).describe('rate and its schedule'),
   kl: z.number().min(0).default(0.02).describe('what a nat of distance from the first weights costs, token by token'),
   gamma: z.number().gt(0).max(1).default(1).describe('what a reward is worth one token earlier'),
   lambda: z.number().min(0).max(1).default(0.95).describe('how far advantages look ahead'),

@@ -7,7 +7,7 @@ import { sumBase } from './base.ts';
 import { align, type Aligned } from './run.ts';
 
 /** Steps of a run, whole and quick. */
-const STEPS = { whole: 400, quick: 40 };
+const STEPS = { whole: 300, quick: 40 };
 
 /**
  * Two-digit sums from a model that is right in 20 to 40 % of its answers: three seeds, and a control whose rewards are dealt

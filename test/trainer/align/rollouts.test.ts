@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -8,12 +8,15 @@ import { pieceOf } from '../../../trainer/align/grpo.ts';
 import { promptSplits, type Prompt } from '../../../trainer/align/prompts.ts';
 import { rewarded, rewardsOf, type Answered } from '../../../trainer/align/rewards.ts';
 import { answerKl, rollOut, type RolloutParts } from '../../../trainer/align/rollouts.ts';
+import { openScore } from '../../../trainer/align/score.ts';
+import { openScorer } from '../../../trainer/align/scorer.ts';
 import { bestOf, type Selection } from '../../../trainer/align/selection.ts';
 import { askedSum, madeSums, numbersIn, type Asked } from '../../../trainer/align/sums.ts';
 import { chatTemplate, type ChatTemplate } from '../../../trainer/chat/template.ts';
-import { loadWeights, openModel } from '../../../trainer/checkpoint/checkpoint.ts';
+import { loadWeights, openModel, saveCheckpoint } from '../../../trainer/checkpoint/checkpoint.ts';
 import { readConfig } from '../../../trainer/checkpoint/config.ts';
 import { alone } from '../../../trainer/collectives/alone.ts';
+import { scoring } from '../../../trainer/model/config.ts';
 import { openLearner } from '../../../trainer/parallel/open.ts';
 import { ALONE } from '../../../trainer/parallel/options.ts';
 import { openVocabulary, type Vocabulary } from '../../../trainer/sample/vocabulary.ts';
@@ -209,6 +212,31 @@ describe('answers of a model', () => {
       logps.forEach((logp, t) => expect(Math.abs(logp + places[i]![first + t]!)).toBeLessThan(1e-5));
     });
     learner.close();
+  });
+
+  test('a reward model scores ids as garner score scores texts', async () => {
+    const config = scoring(readConfig(join(checkpoint, 'config.json')));
+    const options = { batch: 4, sequence: 64, threads: 1, engine: 'cpu', seed: 5, documents: true } as const;
+    const learner = openLearner(config, { ...options, parallel: ALONE }, alone());
+    loadWeights(checkpoint, learner);
+    const beside = { 'tokenizer.json': readFileSync(join(checkpoint, 'tokenizer.json'), 'utf8'), 'chat_template.jinja': chat.jinja }; // prettier-ignore
+    const state = { step: 1, samples: 0, tokens: 0, seed: 5, recipe: 'toy' };
+    const saved = await saveCheckpoint(join(folder, 'reward'), { learner, state, end: chat.end, beside });
+    learner.close();
+    const shape = { rows: 4, sequence: 64, data: 1, padding: vocabulary.endOfText };
+    const score = openScore({ checkpoint: saved, config }, shape, { ...options, parallel: ALONE });
+    const got = score(prompts.map((p) => ({ prompt: p, ids: [...vocabulary.encode(p.reference!), chat.end] })));
+    const scorer = openScorer(saved, { threads: 1 });
+    const wanted = scorer.score(prompts.map((p) => ({ prompt: p.turns, answer: p.reference! })));
+    scorer.close();
+    wanted.forEach((w, i) => expect(Math.abs((w as { reward: number }).reward - got[i]!)).toBeLessThan(1e-5));
+    expect(new Set(got.map((g) => g.toFixed(6))).size).toBe(prompts.length);
+    const both = rewardsOf([
+      { name: 'sum', weight: 1 },
+      { name: 'model', weight: 3 },
+    ]);
+    for (const { rewards, reward } of rollOut(prompts, { group: 2, seed: 1 }, { ...parts, rewards: both, score }))
+      expect(reward).toBe(rewards[0]! + 3 * rewards[1]!);
   });
 
   test('prompts of a file: what is none, too long or of tools is refused with its reason', async () => {
