@@ -59,8 +59,7 @@ export const headName = ({ head: kind, tiedEmbeddings }: ModelConfig): string =>
   kind === 'score' ? 'score' : tiedEmbeddings ? 'model.embed_tokens' : 'lm_head';
 
 /** Hidden states [N, C] → logits [N, V], or scores [N, 1]. */
-const head = (config: ModelConfig, weight: Weight, x: Tensor): Tensor =>
-  linear({ x, w: weight(headName(config)) }).y;
+const head = (config: ModelConfig, weight: Weight, x: Tensor): Tensor => linear({ x, w: weight(headName(config)) }).y;
 
 /**
  * What a training looks at, a value for each place whose target is 0 or above: −s · ln p of the target, or s · score.
