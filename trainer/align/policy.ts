@@ -15,6 +15,8 @@ import { bestOf, selectionOf, type Selection } from './selection.ts';
 
 /** What PPO and GRPO share: how answers are sampled, rewarded and compared. */
 export interface PolicySetup {
+  /** Its name in decisions. */
+  stage: string;
   run: string;
   config: ModelConfig;
   vocabulary: Vocabulary;
@@ -100,7 +102,9 @@ export function policyObjective(setup: PolicySetup, method: Method): Objective {
         lines: {
           selection: first ? [first] : [],
           rollouts: attempts.map((a, i) => rowOf(a, { run, step, rewards }, advantages[i]!, values?.[i] ?? null)),
-          decisions: attempts.filter((a) => a.fault !== null).map((a) => decisionOf(a, run, step)),
+          decisions: attempts
+            .filter((a) => a.fault !== null)
+            .map((a) => decisionOf(a, { stage: setup.stage, run, step })),
         },
       };
     },
@@ -242,9 +246,9 @@ function rowOf(
   };
 }
 
-const decisionOf = (a: Attempt, run: string, step: number): Decision => ({
+const decisionOf = (a: Attempt, { stage, run, step }: { stage: string; run: string; step: number }): Decision => ({
   subject_id: `${run}/${step}/${a.prompt.id}/${a.sample}`,
-  stage: 'rollout',
+  stage,
   rule: a.fault!,
   filter: null,
   signal: null,

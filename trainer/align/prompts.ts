@@ -1,7 +1,7 @@
 import { GarnerError } from '../../core/errors.ts';
 import type { Message } from '../chat/conversations.ts';
 import { refusal, type ChatTemplate } from '../chat/template.ts';
-import { readAllShaped } from '../data/read.ts';
+import { readAllShaped, type Refused } from '../data/read.ts';
 import { isRefusal, promptOf, type Place, type Shaped } from '../data/shapes.ts';
 import { permutation } from '../loader/permutation.ts';
 import { madeSums, type Asked } from './sums.ts';
@@ -15,8 +15,8 @@ export interface Prompt extends Asked {
 export interface PromptSplits {
   train: Prompt[];
   selection: Prompt[];
-  /** Of the file, by reason. */
-  refused: Record<string, number>;
+  /** Of the file, or too long. */
+  refused: Refused[];
 }
 
 /** {id?, prompt | messages, answer?}, as a shape for `readShaped`. */
@@ -28,23 +28,26 @@ export function askedOf(value: unknown, place: Place): Shaped<Asked> {
   return { id: found.id, turns: found.prompt, reference };
 }
 
-/** Prompts of a file with their reasons for refusal. Throws a GarnerError where none is one. */
-export async function readAsked(path: string): Promise<{ asked: Asked[]; refused: Record<string, number> }> {
-  const { records, refused } = await readAllShaped(path, askedOf);
-  const reasons: Record<string, number> = {};
-  const asked = records.filter(({ turns }) => {
-    const wrong = refusal(turns);
-    if (wrong) reasons[wrong] = (reasons[wrong] ?? 0) + 1;
-    return wrong === null;
+/** Prompts of a file, and what of it is none. Throws a GarnerError where nothing is a prompt. */
+export async function readAsked(path: string): Promise<{ asked: (Asked & Located)[]; refused: Refused[] }> {
+  const { records, refused } = await readAllShaped(path, (value, place) => {
+    const found = askedOf(value, place);
+    if (isRefusal(found)) return found;
+    const reason = refusal(found.turns);
+    return reason === null ? { ...found, location: place.location } : { reason };
   });
-  for (const { reason } of refused) reasons[reason] = (reasons[reason] ?? 0) + 1;
-  if (asked.length > 0) return { asked, refused: reasons };
+  if (records.length > 0) return { asked: records, refused };
   throw new GarnerError({
     what: `no line is a prompt${refused[0] ? `: ${refused[0].location} is ${refused[0].reason}` : ''}`,
     where: path,
     hint: 'lines of {"prompt": "…", "answer": "…"} or {"messages": [{"role", "content"}]} are expected',
     fault: 2,
   });
+}
+
+/** File and record. */
+interface Located {
+  location?: string;
 }
 
 /**
@@ -56,19 +59,23 @@ export async function promptSplits(
   chat: ChatTemplate,
   { seed, held, room }: { seed: number; held: number; room: number },
 ): Promise<PromptSplits> {
-  const { train, selection, refused } =
+  const {
+    train,
+    selection,
+    refused,
+  }: { train: (Asked & Located)[]; selection: (Asked & Located)[]; refused: Refused[] } =
     source === 'sums'
-      ? { train: madeSums('train'), selection: madeSums('selection'), refused: {} }
+      ? { train: madeSums('train'), selection: madeSums('selection'), refused: [] }
       : await splitFile(source.path, seed, held);
-  const reasons: Record<string, number> = { ...refused };
-  const fitting = (asked: readonly Asked[]) =>
-    asked.flatMap((one): Prompt[] => {
-      const ids = chat.prompt(one.turns as Message[]);
-      if (ids.length <= room) return [{ ...one, ids }];
-      reasons['too_long'] = (reasons['too_long'] ?? 0) + 1;
+  const out = [...refused];
+  const fitting = (asked: readonly (Asked & Located)[]) =>
+    asked.flatMap(({ id, turns, reference, location = id }): Prompt[] => {
+      const ids = chat.prompt(turns as Message[]);
+      if (ids.length <= room) return [{ id, turns, reference, ids }];
+      out.push({ location, reason: 'too_long' });
       return [];
     });
-  const splits = { train: fitting(train), selection: fitting(selection).slice(0, held), refused: reasons };
+  const splits = { train: fitting(train), selection: fitting(selection).slice(0, held), refused: out };
   if (splits.train.length === 0 || splits.selection.length === 0)
     throw new GarnerError({
       what: `of ${train.length + selection.length} prompts none is left to ${splits.train.length === 0 ? 'learn from' : 'compare checkpoints on'}`,

@@ -5,6 +5,7 @@ import type { PieceShape } from '../align/pieces.ts';
 import type { PolicySetup } from '../align/policy.ts';
 import type { GrpoSection } from '../align/policy-recipe.ts';
 import { promptSplits } from '../align/prompts.ts';
+import { refusalDecision } from '../data/read.ts';
 import { rewardsOf } from '../align/rewards.ts';
 import { openScore } from '../align/score.ts';
 import { rewardModel } from './reward-model.ts';
@@ -54,6 +55,7 @@ export async function preparePolicy(
   const rewards = rewardsOf(p.rewards);
   const model = rewards.some((r) => r.reward === null) ? rewardModel(stage, lake, inputs, base) : null;
   const setup: PolicySetup = {
+    stage,
     run: p.name,
     config,
     vocabulary,
@@ -72,7 +74,9 @@ export async function preparePolicy(
     selection: { every: p.selection.every, answers: p.selection.answers, mostKl: p.selection.most_kl },
     shuffled: p.shuffle_rewards,
   };
-  const refused = Object.values(prompts.refused).reduce((a, b) => a + b, 0);
+  const refused = prompts.refused.length;
+  const reasons: Record<string, number> = {};
+  for (const { reason } of prompts.refused) reasons[reason] = (reasons[reason] ?? 0) + 1;
   return {
     setup,
     shape,
@@ -89,7 +93,8 @@ export async function preparePolicy(
       beside: base.beside,
       found: {
         counts: { prompts: prompts.train.length, selection: prompts.selection.length, refused },
-        notices: refused > 0 ? [`${refused} prompts are left out (${inWords(prompts.refused)})`] : [],
+        notices: refused > 0 ? [`${refused} prompts are left out (${inWords(reasons)})`] : [],
+        decisions: prompts.refused.map((r) => refusalDecision(stage, r)),
       },
     },
   };

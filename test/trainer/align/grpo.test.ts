@@ -2,7 +2,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { metrics as metricsTable, rollouts as rolloutsTable } from '../../../core/records/index.ts';
+import {
+  decisions as decisionsTable,
+  metrics as metricsTable,
+  rollouts as rolloutsTable,
+} from '../../../core/records/index.ts';
 import { grpoMethod, type GrpoPlan } from '../../../trainer/align/grpo.ts';
 import { partsOf } from '../../../trainer/align/parts.ts';
 import { grpoSection } from '../../../trainer/align/policy-recipe.ts';
@@ -77,6 +81,21 @@ test('two ranks: the losses of one', async () => {
     expect(Math.abs(row.gradient_norm / b[i]!.gradient_norm - 1)).toBeLessThan(1e-4);
   });
 }, 120_000);
+
+test('an answer whose reward fails is left out with a decision, and nothing else is lost', async () => {
+  const lake = lakeOf('failing', { rewards: [{ name: 'exact' }], steps: 2, selection: { every: 2, prompts: 4 } });
+  expect(await runOrder(lake)).toBe('exit 0');
+  const rows = await rowsOf(join(lake, 'rollouts/key/rollouts.parquet'), rolloutsTable);
+  const out = await rowsOf(join(lake, 'decisions/grpo/key/decisions.parquet'), decisionsTable);
+  expect(rows).toHaveLength(2 * 4 * 4);
+  const failed = rows.filter((r) => r.reward === null);
+  expect(failed.length).toBeGreaterThan(0);
+  expect(failed.length).toBeLessThan(rows.length);
+  expect(failed.every((r) => r.advantage === null && Object.keys(r.rewards).length === 0)).toBe(true);
+  expect(out.map((d) => [d.subject_id, d.stage, d.rule, d.verdict])).toEqual(
+    failed.map((r) => [`toy-grpo/${r.step}/${r.prompt_id}/${r.sample}`, 'grpo', 'reward_threw', 'drop']),
+  );
+}, 60_000);
 
 /** A learner whose −ln p are given, and which remembers by what they are multiplied. */
 function fakeLearner(minus: (token: number) => number) {

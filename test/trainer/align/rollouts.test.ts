@@ -253,7 +253,12 @@ describe('answers of a model', () => {
     const all = [...train, ...selection];
     expect(all.map((p) => p.id).sort()).toEqual(['a', 'b']);
     expect(all.find((p) => p.id === 'a')!.reference).toBe('3');
-    expect(refused).toEqual({ too_long: 1, template_has_no_tools: 1, no_prompt: 1, not_json: 1 });
+    expect(refused.map((r) => `${r.location} ${r.reason}`).toSorted((a, b) => a.localeCompare(b))).toEqual([
+      'prompts.jsonl:3 too_long',
+      'prompts.jsonl:4 template_has_no_tools',
+      'prompts.jsonl:5 no_prompt',
+      'prompts.jsonl:6 not_json',
+    ]);
     writeFileSync(path, '{}\n');
     await expect(promptSplits({ path }, chat, { seed: 1, held: 1, room: 60 })).rejects.toThrow(/no line is a prompt/);
   });

@@ -32,13 +32,14 @@ export function inputsFrom(lake: string, checkpoint: string): Inputs {
   return { finetune: [{ ...one, inputs: [], files: [], counts: {}, facts }] };
 }
 
-/** Writes a lake with an order for a stage; `runOrder` runs it. */
+/** Writes a lake with an order for a stage, over sums of which each third comes without its answer; `runOrder` runs it. */
 export function lakeWithOrder(lake: string, stage: 'grpo' | 'ppo', params: object, checkpoint: string): string {
   mkdirSync(lake, { recursive: true });
   const prompts = join(lake, 'prompts.jsonl');
   const lines = madeSums('test')
     .slice(0, 60)
-    .map(({ id, turns, reference }) => `${JSON.stringify({ id, messages: turns, answer: reference })}\n`);
+    .map(({ id, turns, reference }, i) => ({ id, messages: turns, ...(i % 3 > 0 && { answer: reference }) }))
+    .map((line) => `${JSON.stringify(line)}\n`);
   writeFileSync(prompts, lines.join(''));
   const order = {
     lake,
