@@ -8,6 +8,7 @@ import { damage, markerFolder, markerPath, readTaskMarker, type Output } from '.
 import { ordersFolder, writeTaskList } from './orders.ts';
 import type { RunOptions } from './runner.ts';
 import type { AnyStage, Counts, Inputs, Task, Unit } from './stage.ts';
+import { sweepHalfWritten } from './temporary.ts';
 
 /** Units of a stage that are still to be made. */
 export type Missing = readonly { unit: Unit; key: string }[];
@@ -181,6 +182,8 @@ async function finish(
   await writeAtomically(markerPath(lake, stage.name, unit.name, key), `${stableJson(output)}\n`);
   for (const folder of [join(markerFolder(stage.name, unit.name, key), 'scratch'), ordersFolder(stage.name, key)])
     await rm(join(lake, folder), { recursive: true, force: true });
+  const markersOf = join(lake, markerFolder(stage.name, unit.name, key));
+  for (const folder of [markersOf, join(markersOf, 'tasks')]) sweepHalfWritten(folder);
 }
 
 /** Seconds stand in a file of their own, which no comparison of bytes reads. */

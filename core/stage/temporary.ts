@@ -13,10 +13,11 @@ export const temporaryFolder = (lake: string, what: string): string =>
   join(lake, '.tmp', `${ownTag}-${counter++}-${what}`);
 
 /**
- * Removes what killed processes have left in the lake's `.tmp`: only what is certainly nobody's. A task on another host
+ * Removes what killed processes have left in the lake's `.tmp`, and half-written manifests: only what is certainly nobody's. A task on another host
  * may still run for a coordinator that is gone; of those, what has not changed for a week goes.
  */
 export async function sweepTemporary(lake: string): Promise<void> {
+  for (const beside of ['', 'recipes']) sweepHalfWritten(join(lake, beside));
   const folder = join(lake, '.tmp');
   let names: string[];
   try {
@@ -32,6 +33,20 @@ export async function sweepTemporary(lake: string): Promise<void> {
     // Names without an owner are those of "garner gc", which holds the same lock as whoever sweeps.
     if (owner === null || isDead(owner) || now - changed > FORGOTTEN_MS)
       await rm(join(folder, name), { recursive: true, force: true });
+  }
+}
+
+/** Removes from a folder the half-written files of processes that have certainly ended. */
+export function sweepHalfWritten(folder: string): void {
+  let names: string[];
+  try {
+    names = readdirSync(folder);
+  } catch {
+    return;
+  }
+  for (const name of names) {
+    const owner = name.includes('.tmp-') ? processOf(name) : null;
+    if (owner && isDead(owner)) rmSync(join(folder, name), { recursive: true, force: true });
   }
 }
 

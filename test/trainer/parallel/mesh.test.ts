@@ -44,22 +44,22 @@ test.each(broken)('%j is refused with both sides of the equation', (over, messag
   }
 });
 
-describe.skipIf(noCompiler)('a training of 20 steps', { timeout: 60_000 }, () => {
+describe.skipIf(noCompiler)('a training of 12 steps', { timeout: 180_000 }, () => {
   test.each(VARIANTS.map((variant) => [variant.name, variant] as const))(
     'on %s is that of one rank',
     async (_, { options, exact }) => {
-      const one = await courseOf(fixture({ ...options, ...ALONE, steps: 20 }));
-      const course = await courseOf(fixture({ ...options, steps: 20 }));
+      const one = await courseOf(fixture({ ...options, ...ALONE, steps: 12 }));
+      const course = await courseOf(fixture({ ...options, steps: 12 }));
       const { loss, norm, bits } = compareCourses(one, course);
       if (exact) expect(bits).toBe(true);
       expect(loss).toBeLessThan(1e-5);
       expect(norm).toBeLessThan(1e-6);
-      expect(one.losses.at(-1)!).toBeLessThan(0.8 * one.losses[0]!);
+      expect(one.losses.at(-1)!).toBeLessThan(0.9 * one.losses[0]!);
     },
   );
 });
 
-describe.skipIf(noCompiler)('losses that weigh what the model says', { timeout: 60_000 }, () => {
+describe.skipIf(noCompiler)('losses that weigh what the model says', { timeout: 180_000 }, () => {
   const meshes: [string, Partial<ParallelOptions>, boolean][] = [
     ['2 data ranks', { mesh: { data: 2, tensor: 1, pipeline: 1 } }, true],
     ['2 data ranks, ZeRO-2', { mesh: { data: 2, tensor: 1, pipeline: 1 }, zero: 2 }, true],
@@ -84,12 +84,12 @@ describe.skipIf(noCompiler)('losses that weigh what the model says', { timeout: 
   });
 });
 
-describe.skipIf(noCompiler)('a planted fault breaks it', { timeout: 60_000 }, () => {
+describe.skipIf(noCompiler)('a planted fault breaks it', { timeout: 180_000 }, () => {
   test.each(FAULTS.map((fault) => [fault.name, fault] as const))('%s', async (_, fault) => {
     const planted = plantFault(fault);
     try {
-      const one = await courseOf(fixture({ ...fault.options, ...ALONE, steps: 20 }));
-      const course = await courseOf(fixture({ ...fault.options, steps: 20 }), { module: planted.module });
+      const one = await courseOf(fixture({ ...fault.options, ...ALONE, steps: 12 }));
+      const course = await courseOf(fixture({ ...fault.options, steps: 12 }), { module: planted.module });
       expect(compareCourses(one, course).loss).toBeGreaterThan(1e-5);
     } finally {
       planted.remove();

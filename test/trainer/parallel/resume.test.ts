@@ -34,7 +34,7 @@ const MESHES: [string, FixtureOptions, boolean][] = [
   ['2 × 2 × 2, ZeRO-2', { mesh: meshOf(2, 2, 2), zero: 2 }, false],
 ];
 
-describe.skipIf(noCompiler)('a checkpoint holds whole tensors', { timeout: 60_000 }, () => {
+describe.skipIf(noCompiler)('a checkpoint holds whole tensors', { timeout: 180_000 }, () => {
   test.each(MESHES)(
     'saved on %s, it is that of one rank, and one rank goes on from it',
     async (name, options, exact) => {
