@@ -17,7 +17,18 @@ import { fileURLToPath } from 'node:url';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const stamp = join(root, 'dist', '.built');
 const fresh = join(root, 'dist', '.fresh');
-const FOLDERS = ['cli', 'core', 'crawlers', 'filters', 'datasets', 'tokenizer', 'trainer', 'studio', 'bench', 'examples'];
+const FOLDERS = [
+  'cli',
+  'core',
+  'crawlers',
+  'filters',
+  'datasets',
+  'tokenizer',
+  'trainer',
+  'studio',
+  'bench',
+  'examples',
+];
 
 function newest(folder) {
   let last = 0;
