@@ -16,14 +16,14 @@ import { median, type BenchOptions, type Figure } from '../../harness.ts';
 
 /** Steps of 2,048 tokens each. */
 const SIZES = {
-  whole: { pretrain: 600, finetune: 500, lora: 40, seeds: [1, 2, 3], questions: 60 },
+  whole: { pretrain: 1000, finetune: 1500, lora: 100, seeds: [1, 2, 3], questions: 60 },
   quick: { pretrain: 6, finetune: 6, lora: 2, seeds: [1], questions: 4 },
 };
 const VOCABULARY = 4096;
 const PRETRAIN_RATE = 3e-3;
 const FINETUNE_RATE = 2e-3;
 /** Rates that both sides of the comparison with adapters may choose from. */
-const GRID = [5e-4, 1.5e-3, 4.5e-3];
+const GRID = [5e-4, 1.5e-3, 4.5e-3, 1.35e-2];
 const NEW_TOKENS = 256;
 const THREADS = 2;
 
