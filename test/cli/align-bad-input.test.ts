@@ -115,7 +115,7 @@ test('a reward that throws leaves answers out, each with a decision, and loses n
 `);
   expect(code).toBe(0);
   expect(err).toContain('16 answers have no reward and are left out (reward_threw 16)');
-  const rows = await decisions('rollout');
+  const rows = await decisions('grpo');
   expect(rows).toHaveLength(16);
   expect(new Set(rows.map((r) => r.rule))).toEqual(new Set(['reward_threw']));
 });
