@@ -39,7 +39,7 @@ export interface RankPlan {
 const receive = defineHostKernel({ name: 'pipeline_receive', tensors: { x: 'write' }, numbers: ['chunk'] });
 const send = defineHostKernel({ name: 'pipeline_send', tensors: { x: 'read' }, numbers: ['chunk'] });
 /** A bucket has the gradients of this micro-batch; `shrink` has them in memory of their own. */
-const ready = defineHostKernel({ name: 'bucket_ready', tensors: {}, numbers: ['bucket'] });
+export const ready = defineHostKernel({ name: 'bucket_ready', tensors: {}, numbers: ['bucket'] });
 const shrink = defineHostKernel({ name: 'bucket_shrink', tensors: { x: 'update' }, numbers: ['bucket'] });
 
 /** Floats of a message between two stages. */
