@@ -148,19 +148,19 @@ describe.skipIf(slurm === null)('on a real Slurm of two nodes', () => {
       const lines = readFileSync(join(folder, `books-${n}.jsonl`), 'utf8')
         .trim()
         .split('\n');
-      const many = Array.from({ length: 15 }, (_, i) => lines.map((l) => l.replace('{"id":"', `{"id":"${i}-`)));
+      const many = Array.from({ length: 40 }, (_, i) => lines.map((l) => l.replace('{"id":"', `{"id":"${i}-`)));
       writeFileSync(join(long, `books-${n}.jsonl`), `${many.flat().join('\n')}\n`);
     }
     const slow = join(folder, 'slow.yaml');
     writeFileSync(slow, recipe(long));
     const lake = join(folder, 'lost');
     const run = startGarner(['run', slow, '--lake', lake, '--executor', 'slurm', '--until', 'measure']);
-    await until(() => Object.values(logsOf(lake, 'measure')).filter((log) => begun(log) > 0).length === 4, 60);
+    const under = (log: string) => log.includes(' n2 ') && begun(log) > 0 && !log.includes('done in');
+    await until(() => Object.values(logsOf(lake, 'measure')).some(under), 60);
     slurm!.stop('n2');
     const before = logsOf(lake, 'measure');
     const on = (node: string) => Object.keys(before).filter((task) => before[task]!.includes(` ${node} `));
     const lost = on('n2').filter((task) => !before[task]!.includes('done in'));
-    expect(on('n1').length + on('n2').length).toBe(4);
     expect(lost.length).toBeGreaterThan(0);
     await until(() => on('n1').every((task) => markers(lake).has(task)), 60);
     const early = markers(lake);
