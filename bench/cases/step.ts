@@ -2,7 +2,12 @@ import { execFileSync } from 'node:child_process';
 import { asset } from '../../core/root.ts';
 import { configOfDepth } from '../../trainer/model/config.ts';
 import { flopsPerToken } from '../../trainer/model/size.ts';
-import { openSession, type TrainingSession } from '../../trainer/session.ts';
+import { alone } from '../../trainer/collectives/alone.ts';
+import type { Batch } from '../../trainer/loader/samples.ts';
+import type { Learner } from '../../trainer/parallel/learner.ts';
+import { openLearner } from '../../trainer/parallel/open.ts';
+import { ALONE } from '../../trainer/parallel/options.ts';
+import { openSession } from '../../trainer/session.ts';
 import { defineBench, median, type BenchOptions, type Figure } from '../harness.ts';
 
 const BATCH = 12;
@@ -38,16 +43,16 @@ export default defineBench({
 async function compare(threads: number, { quick, say }: BenchOptions): Promise<Figure> {
   const rounds = quick ? 2 : 5;
   const steps = quick ? 20 : 60;
-  const session = openSession(CONFIG, { batch: BATCH, sequence: SEQUENCE, threads, engine: 'cpu', seed: 1 });
+  const learner = openOurs(threads);
   const rates = { ours: [] as number[], theirs: [] as number[] };
   let absent = '';
   for (let round = 0; round < rounds; round++) {
-    rates.ours.push(tokensPerSecond(session, steps));
+    rates.ours.push(tokensPerSecond(learner, steps));
     const theirs = pytorch(threads, steps);
     if (typeof theirs === 'number') rates.theirs.push(theirs);
     else absent = theirs;
   }
-  session.close();
+  learner.close();
   if (absent) say(`absent: PyTorch (${absent})`);
   const value = median(rates.ours);
   const achieved = (value * flopsPerToken(CONFIG)) / 1e9;
@@ -66,14 +71,12 @@ async function compare(threads: number, { quick, say }: BenchOptions): Promise<F
 }
 
 /** Forward, backward, clipping and AdamW: the median of the steps. */
-function tokensPerSecond(session: TrainingSession, steps: number): number {
-  const data = batch(CONFIG.vocabulary);
+function tokensPerSecond(learner: Learner, steps: number): number {
   const times: number[] = [];
   for (let step = 1; step <= steps + 5; step++) {
     const started = performance.now();
-    session.zeroGradients();
-    const { tokens } = session.forwardBackward(data.tokens, data.targets);
-    session.update({ ...adam, step, gradientScale: 1 / tokens });
+    const { tokens } = learner.accumulate(1, fill);
+    learner.update({ ...adam, step, gradientScale: 1 / tokens });
     if (step > 5) times.push((performance.now() - started) / 1000);
   }
   return TOKENS / median(times);
@@ -86,6 +89,20 @@ function batch(vocabulary: number): { tokens: Int32Array; targets: Int32Array } 
     targets: Int32Array.from({ length: TOKENS }, (_, i) => token(i + 1)),
   };
 }
+
+/** What trains a model in `garner train` on one rank. */
+const openOurs = (threads: number): Learner =>
+  openLearner(
+    CONFIG,
+    { batch: BATCH, sequence: SEQUENCE, threads, engine: 'cpu', seed: 1, documents: false, parallel: ALONE },
+    alone(),
+  );
+
+const fill = (_slot: number, into: Batch): void => {
+  const { tokens, targets } = batch(CONFIG.vocabulary);
+  into.tokens.set(tokens);
+  into.targets.set(targets);
+};
 
 /** Before any timing: the gradient is the reference's, and ten steps lower the loss. */
 function checkLearning(): void {
@@ -102,8 +119,12 @@ function checkLearning(): void {
     size += reference.gradients[i]! ** 2;
   }
   if (!(Math.sqrt(difference / size) < 1e-5)) throw new Error(`the gradient is off by ${Math.sqrt(difference / size)}`);
-  tokensPerSecond(ours, 10);
-  const after = ours.evaluate(data.tokens, data.targets);
+  const learner = openOurs(2);
+  const before = learner.evaluate(1, fill);
+  if (!(Math.abs(before.lossSum / first.lossSum - 1) < 1e-6)) throw new Error('the learner is another model');
+  tokensPerSecond(learner, 10);
+  const after = learner.evaluate(1, fill);
+  learner.close();
   if (!(after.lossSum < first.lossSum)) throw new Error(`the loss went from ${first.lossSum} to ${after.lossSum}`);
   ours.close();
   reference.close();

@@ -142,7 +142,7 @@ function leftOutNotices(rows: readonly Decision[]): string[] {
 }
 
 /** Every weight, whole, on every rank. */
-export function wholeWeights(learner: Learner, world: World): WeightOf {
+function wholeWeights(learner: Learner, world: World): WeightOf {
   const weights = new Map(
     learner.tensors.map(({ name, shape }) => {
       const whole = learner.collect(name, 'weight') ?? new Float32Array(shape.reduce((n, d) => n * d, 1));

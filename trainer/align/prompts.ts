@@ -20,7 +20,7 @@ export interface PromptSplits {
 }
 
 /** {id?, prompt | messages, answer?}, as a shape for `readShaped`. */
-export function askedOf(value: unknown, place: Place): Shaped<Asked> {
+function askedOf(value: unknown, place: Place): Shaped<Asked> {
   const found = promptOf(value, place);
   if (isRefusal(found)) return found;
   const { answer } = Object(value) as Record<string, unknown>;
