@@ -42,11 +42,15 @@ function waitingLines(ranks: readonly RankFlight[]): string[] {
       else open.set(key, { call, there: [rank] });
     }
   }
-  for (const { call, there } of open.values()) {
+  // Who did not come to a call did not come to those that the others had begun after it: one line says it.
+  const told = new Set<string>();
+  for (const { call, there } of [...open.values()].toSorted((a, b) => a.call.sequence - b.call.sequence)) {
     const at = (rank: number) =>
       ranks[rank]!.calls.find((c) => !isMessage(c) && c.group === call.group && c.sequence === call.sequence);
     const missing = call.members.filter((rank) => !at(rank) && !isPast(ranks[rank]!, call));
-    if (missing.length) {
+    const absent = `${call.group} ${missing.join()}`;
+    if (missing.length > 0 && !told.has(absent)) {
+      told.add(absent);
       const began = `${named(there)} ${there.length === 1 ? 'is' : 'are'} there since ${call.at}`;
       lines.push(
         `${named(missing)} did not come to ${words(call)}: ${began}${missing.map((r) => lastOf(ranks[r]!)).join('')}`,
