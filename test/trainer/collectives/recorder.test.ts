@@ -74,6 +74,26 @@ test('a rank at another call is named with the one that is waited in', () => {
   expect(lines).toEqual(['rank 1 is at broadcast #4 of 6 f32, rank 0 at allReduce #4 of 5 f32']);
 });
 
+test('a rank that is gone is told once, at the first of the sums that the others had begun', () => {
+  const begun = (sequence: number): RecordedCall => ({
+    group: 0,
+    members: [0, 1, 2],
+    sequence,
+    call: 'startAllReduce',
+    type: 'f32',
+    count: 9,
+    peer: null,
+    at: `2026-11-24T20:00:0${sequence}.000Z`,
+    seconds: null,
+  });
+  const rank = (r: number, calls: RecordedCall[]) => ({ rank: r, pid: 10 + r, left: false, calls, steps: [] });
+  const calls = [begun(3), begun(4), begun(5)];
+  const lines = explainRecorder({ ranks: [rank(0, []), rank(1, calls), rank(2, calls)] });
+  expect(lines).toHaveLength(1);
+  expect(lines[0]).toContain('rank 0 did not come to startAllReduce #3 of 9 f32');
+  expect(lines[0]).toContain('ranks 1, 2 are there since 2026-11-24T20:00:03.000Z');
+});
+
 test('another file is refused', () => {
   const path = join(folder, 'other');
   writeFileSync(path, 'x'.repeat(100_000));
